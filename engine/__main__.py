@@ -1,0 +1,283 @@
+"""The command line: everything the pages can do, scriptable. Under `--json` the last line of stdout is one JSON object."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine import background, config, datasets, presets
+from engine.errors import InputError
+from engine.settings import settings
+from engine.store import Run, RunStore
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout.")
+
+
+class Commands(click.Group):
+    """Turns a caller's mistake into one sentence on stderr and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Encore, a lab for autoencoder recommenders."""
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that describe a run, laid over each other in this order: preset, file, short options, --set."""
+    options = [
+        click.option("--preset", help="Start from assets/presets/NAME.toml."),
+        click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of configuration fields."),
+        click.option("--dataset", help="A registered dataset or the path of a ratings file."),
+        click.option("--split", help="Split scheme (split.kind)."),
+        click.option("--model", help="Model (model.name)."),
+        click.option("--epochs", help="training.epochs"),
+        click.option("--seed", help="training.seed"),
+        click.option("--set", "fields", multiple=True, metavar="PATH=VALUE", help="Set any field, like model.layers=512,256."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def assemble(
+    preset: str | None,
+    file: Path | None,
+    dataset: str | None,
+    split: str | None,
+    model: str | None,
+    epochs: str | None,
+    seed: str | None,
+    fields: tuple[str, ...],
+) -> config.RunConfig:
+    """The validated configuration that the options describe. Raises InputError."""
+    values: dict[str, Any] = {}
+    if preset:
+        values = config.merge(values, presets.preset(preset).values)
+    if file:
+        values = config.merge(values, config.read_toml(file))
+    short = {"dataset.name": dataset, "split.kind": split, "model.name": model}
+    values = config.merge(values, {path: value for path, value in short.items() if value is not None})
+    numbers = {"training.epochs": epochs, "training.seed": seed}
+    values = config.merge(values, {path: config.parse_value(value) for path, value in numbers.items() if value is not None})
+    for assignment in fields:
+        path, equals, value = assignment.partition("=")
+        if not equals or "." not in path:
+            raise InputError(f"--set takes section.field=value, like training.lr=0.001, not '{assignment}'.")
+        values = config.merge(values, {path.strip(): config.parse_value(value.strip())})
+    return config.parse(values)
+
+
+@main.command("datasets")
+@JSON
+def list_datasets(as_json: bool) -> None:
+    """List the datasets and whether each can be loaded without a network."""
+    rows = [
+        {
+            "name": name,
+            "title": dataset.title,
+            "users": dataset.n_users,
+            "items": dataset.n_items,
+            "ratings": dataset.n_ratings,
+            "timestamps": dataset.has_timestamps,
+            "available": datasets.available(name),
+        }
+        for name, dataset in datasets.DATASETS.items()
+    ]
+    for row in rows:
+        click.echo(f"{row['name']:<18} {row['users']:>8,} users {row['items']:>8,} items {row['ratings']:>10,} ratings  "
+                   f"{'ready' if row['available'] else 'to be downloaded'}", err=as_json)  # fmt: skip
+    if as_json:
+        _print({"datasets": rows})
+
+
+@main.command()
+@configured
+@JSON
+def train(as_json: bool, **options: Any) -> None:
+    """Train in the foreground; Ctrl-C stops after the current batch and keeps a checkpoint."""
+    from engine import runs
+
+    wanted = assemble(**options)
+    store = open_store()
+    run = store.create(wanted.model_dump(mode="json"), queue="foreground")
+    click.echo(f"run {run.id} ({run.name})", err=True)
+    signal.signal(signal.SIGINT, lambda *_: store.ask(run.id, "stop"))
+    runs.execute(run.id, store, lambda line: click.echo(line, err=True))
+    run = store.get(run.id)
+    if run.state == "failed":
+        raise InputError(str(run.error))
+    if as_json:
+        _print(report(run))
+    else:
+        click.echo(_summary(run))
+
+
+@main.command()
+@configured
+@JSON
+def submit(as_json: bool, **options: Any) -> None:
+    """Queue a run for the background engine, and start the engine where none runs."""
+    wanted = assemble(**options)
+    run = open_store().create(wanted.model_dump(mode="json"))
+    background.ensure_daemon()
+    _tell(run, as_json)
+
+
+@main.command("runs")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@JSON
+def list_runs(limit: int, as_json: bool) -> None:
+    """List the newest runs."""
+    store = open_store()
+    background.reconcile(store)
+    found = store.list(limit=limit)
+    for run in found:
+        click.echo(_summary(run), err=as_json)
+    if as_json:
+        _print({"runs": [report(run) for run in found]})
+
+
+@main.command()
+@click.argument("run_id")
+@JSON
+def show(run_id: str, as_json: bool) -> None:
+    """Show one run."""
+    store = open_store()
+    background.reconcile(store)
+    run = store.get(run_id)
+    if as_json:
+        _print({**report(run), "config": run.config, "facts": run.facts})
+        return
+    click.echo(_summary(run))
+    click.echo(config.to_toml(config.parse(run.config)))
+
+
+def _asking(want: str, text: str) -> None:
+    @main.command(name="resume" if want == "run" else want, help=text)
+    @click.argument("run_id")
+    @JSON
+    def command(run_id: str, as_json: bool) -> None:
+        store = open_store()
+        background.reconcile(store)
+        run = store.ask(store.get(run_id).id, want)
+        if want == "run":
+            background.ensure_daemon()
+        _tell(run, as_json)
+
+
+_asking("stop", "Stop a run after its current batch; its best model so far is kept, and it can be resumed.")
+_asking("pause", "Pause a run and free its slot.")
+_asking("run", "Resume a paused, stopped, failed or crashed run from its checkpoint.")
+
+
+@main.command()
+@click.argument("run_id")
+@click.option("--user", help="Id of a user of the run's dataset.")
+@click.option("--ratings", type=click.Path(path_type=Path), help="CSV of one user's ratings: item,rating (ids or titles).")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True)
+@JSON
+def recommend(run_id: str, user: str | None, ratings: Path | None, top: int, as_json: bool) -> None:
+    """Recommend unseen items to a user of the dataset, or to a new one from his ratings."""
+    from engine import recommendations, runs
+
+    if (user is None) == (ratings is None):
+        raise InputError("Say for whom: either --user ID or --ratings FILE.csv.")
+    trained = runs.load_model(run_id, open_store())
+    if user is not None:
+        lists = recommendations.for_user(trained, user, top)
+    else:
+        assert ratings is not None
+        lists = recommendations.for_new_user(trained, recommendations.read_ratings(ratings, trained.split.interactions), top)
+    for rank, item in enumerate(lists["recommendations"], 1):
+        click.echo(f"{rank:>3}  {item['score']:7.3f}  {item['title']}{'  ✓ held out, liked' if item.get('hit') else ''}", err=as_json)
+    if as_json:
+        _print({"run_id": trained.run.id, "user": user, **lists})
+
+
+@main.command()
+@click.option("--dataset", default="toy", show_default=True, help="A registered dataset or the path of a ratings file.")
+@click.option("--rank", type=int, default=3, show_default=True)
+@click.option("--centring", type=click.Choice(["none", "bias"]), default="none", show_default=True)
+@JSON
+def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
+    """Decompose a whole dataset: singular values and reconstruction error; of a small one also the matrix and each user's next item."""
+    from engine import decomposition
+
+    result = decomposition.decompose_dataset(datasets.load(datasets.DatasetConfig(name=dataset)), rank, centring)
+    if as_json:
+        _print(result)
+        return
+    click.echo("singular values " + " ".join(f"{value:.3f}" for value in result["singular_values"]))
+    click.echo(f"RMSE on the {result['ratings']:,} observed ratings {result['reconstruction_rmse']:.4f}")
+    for row in result.get("reconstruction", []):
+        click.echo(" ".join(f"{value:3.0f}" for value in row))
+
+
+@main.command()
+def daemon() -> None:
+    """Serve the queue until idle; pages and `submit` start it by themselves."""
+    background.serve(settings())
+
+
+def open_store() -> RunStore:
+    """The run store of the settings in force."""
+    here = settings()
+    return RunStore(here.store_url, here.artifacts)
+
+
+def report(run: Run) -> dict[str, Any]:
+    """What scripts read of a run."""
+    empty = {"metrics": {}, "baselines": {}, "best_epoch": None, "seconds_per_epoch": None, "peak_memory_mb": None}
+    return {
+        "run_id": run.id,
+        "name": run.name,
+        "state": run.state,
+        "epochs": run.epoch,
+        "device": run.device,
+        "error": run.error,
+        **empty,
+        **(run.summary or {}),
+    }
+
+
+def _tell(run: Run, as_json: bool) -> None:
+    click.echo(f"{run.name} ({run.id}) is {run.state}" + (f" and asked to {run.want}" if run.want != "run" else ""), err=as_json)
+    if as_json:
+        _print({"run_id": run.id, "name": run.name, "state": run.state, "want": run.want})
+
+
+def _summary(run: Run) -> str:
+    test = (run.summary or {}).get("metrics", {}).get("test", {})
+    numbers = "  ".join(f"{name} {value:.4f}" for name, value in test.items() if name in ("rmse", "rmse_clipped", "ndcg@10"))
+    return f"{run.id}  {run.name:<22} {run.state:<9} epoch {run.epoch:<4} {numbers}{run.error or ''}"
+
+
+def _print(result: dict[str, Any]) -> None:
+    click.echo(json.dumps(_without_nan(result), ensure_ascii=False))
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null stands for it."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

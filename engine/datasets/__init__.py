@@ -1,0 +1,211 @@
+"""Where ratings come from: `DATASETS` by name, a person's own files by path, saved uploads as "upload:…".
+
+To add a dataset, write a function that returns `Interactions` and register it here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from engine.datasets import movielens, synthetic, toy
+from engine.datasets.sources import Progress, find
+from engine.datasets.table import Columns, Preview, preview, read_table
+from engine.datasets.uploads import PREFIX, Upload, load_upload, save_upload, uploads
+from engine.errors import InputError, unknown
+from engine.interactions import Interactions, from_frame
+
+__all__ = [
+    "DATASETS",
+    "Columns",
+    "Dataset",
+    "DatasetConfig",
+    "Preview",
+    "Upload",
+    "available",
+    "is_path",
+    "listing",
+    "load",
+    "preview",
+    "save_upload",
+    "uploads",
+]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One entry of the list of datasets.
+
+    Attributes:
+        name: as in a configuration.
+        title, description: for people.
+        load: reads it, telling its progress; downloads what is missing.
+        n_users, n_items, n_ratings: known before anything is loaded.
+        has_timestamps: whether time-based splits can be made.
+        has_user_features: whether users come with gender, age and occupation.
+        offline: it needs no files.
+    """
+
+    name: str
+    title: str
+    description: str
+    load: Callable[[Progress], Interactions]
+    n_users: int
+    n_items: int
+    n_ratings: int
+    has_timestamps: bool = True
+    has_user_features: bool = True
+    offline: bool = False
+
+
+_LICENCE = "From GroupLens, free for research but not for commercial use: https://grouplens.org/datasets/movielens/"
+
+DATASETS: dict[str, Dataset] = {
+    "synthetic": Dataset(
+        name="synthetic",
+        title="Synthetic films",
+        description="Generated ratings of invented films by invented people, with a known noise floor that no model can beat.",
+        load=lambda _progress: synthetic.load(),
+        n_users=2000,
+        n_items=1200,
+        n_ratings=230_264,
+        offline=True,
+    ),
+    "toy": Dataset(
+        name="toy",
+        title="Toy 18 × 10",
+        description="The 18 × 10 matrix of the deep-autoencoder assignment, small enough to follow every number by eye.",
+        load=lambda _progress: toy.load(),
+        n_users=18,
+        n_items=10,
+        n_ratings=45,
+        has_timestamps=False,
+        has_user_features=False,
+        offline=True,
+    ),
+    "ml-latest-small": Dataset(
+        name="ml-latest-small",
+        title="MovieLens latest small",
+        description=f"Half-star ratings of films, 1996 to 2018. {_LICENCE}latest/",
+        load=movielens.load_small,
+        n_users=610,
+        n_items=9724,
+        n_ratings=100_836,
+        has_user_features=False,
+    ),
+    "ml-100k": Dataset(
+        name="ml-100k",
+        title="MovieLens 100K",
+        description=f"Whole-star ratings of films, 1997 to 1998, with user features and the published test file u1.test. {_LICENCE}100k/",
+        load=movielens.load_100k,
+        n_users=943,
+        n_items=1682,
+        n_ratings=100_000,
+    ),
+    "ml-1m": Dataset(
+        name="ml-1m",
+        title="MovieLens 1M",
+        description=f"Whole-star ratings of films, 2000 to 2003, with user features. {_LICENCE}1m/",
+        load=movielens.load_1m,
+        n_users=6040,
+        n_items=3706,
+        n_ratings=1_000_209,
+    ),
+}
+_PUBLISHED = {published.name: published for published in (movielens.SMALL, movielens.ML_100K, movielens.ML_1M)}
+
+
+_GUESSED = "when not given, the usual names are recognised"
+
+
+class DatasetConfig(BaseModel):
+    """Which ratings a run reads; the columns matter for a ratings file only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "synthetic", title="Dataset", min_length=1, description="A registered dataset, a saved upload, or the path of a ratings file."
+    )
+    user: str | None = Field(None, title="User column", description=f"Column with user ids; {_GUESSED}.")
+    item: str | None = Field(None, title="Item column", description=f"Column with item ids; {_GUESSED}.")
+    rating: str | None = Field(None, title="Rating column", description=f"Column with ratings; {_GUESSED}.")
+    timestamp: str | None = Field(
+        None, title="Time column", description=f"Column with seconds since 1970 or ISO dates; {_GUESSED}; '' for none."
+    )
+    implicit: bool = Field(False, title="Pairs without ratings", description="Take each row of the file as a rating of 1.")
+
+    @field_validator("name")
+    @classmethod
+    def _absolute(cls, name: str) -> str:
+        # The run may be read by a process that works in another folder.
+        return str(Path(name).expanduser().absolute()) if is_path(name) else name
+
+
+def is_path(name: str) -> bool:
+    """Whether a dataset's name means a file on this machine; a page must refuse such a name when it comes from a browser."""
+    if name in DATASETS or re.fullmatch(PREFIX + r"[a-z0-9-]*", name):
+        return False
+    return "/" in name or "\\" in name or name.startswith("~") or "." in name
+
+
+def load(config: DatasetConfig, progress: Progress = None) -> Interactions:
+    """The ratings that a configuration names.
+
+    Args:
+        progress: called with a sentence now and then.
+
+    Raises:
+        InputError: there is no such dataset, it could not be downloaded, or the file is not usable.
+    """
+    if is_path(config.name):
+        path = Path(config.name)
+        columns = Columns(config.user, config.item, config.rating, config.timestamp, config.implicit)
+        if progress:
+            progress(f"Reading {path.name}")
+        return from_frame(path.name, read_table(path, columns=columns), scale=(0, 1) if config.implicit else None)
+    if config.name.startswith(PREFIX):
+        return load_upload(config.name)
+    return _registered(config.name).load(progress)
+
+
+def available(name: str) -> bool:
+    """Whether a dataset can be loaded without the network. Raises InputError for an unknown name."""
+    if is_path(name):
+        return Path(name).expanduser().is_file()
+    if name.startswith(PREFIX):
+        return name in {upload.name for upload in uploads()}
+    return _registered(name).offline or find(_PUBLISHED[name]) is not None
+
+
+def listing() -> list[Dataset]:
+    """Every registered dataset and saved upload, with `has_timestamps` as it is for the copy on this machine."""
+    registered = [
+        replace(dataset, has_timestamps=movielens.timestamps_at_hand()) if dataset.name == movielens.ML_1M.name else dataset
+        for dataset in DATASETS.values()
+    ]
+    return registered + [_entry(upload) for upload in uploads()]
+
+
+def _registered(name: str) -> Dataset:
+    if name not in DATASETS:
+        raise unknown("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def _entry(upload: Upload) -> Dataset:
+    return Dataset(
+        name=upload.name,
+        title=upload.title,
+        description="Ratings handed in through the browser.",
+        load=lambda _progress: load_upload(upload.name),
+        n_users=upload.n_users,
+        n_items=upload.n_items,
+        n_ratings=upload.n_ratings,
+        has_timestamps=upload.has_timestamps,
+        has_user_features=False,
+        offline=True,
+    )

@@ -1,0 +1,85 @@
+"""What every model promises, so that evaluation, runs and pages need not know which one they hold."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import BaseModel
+
+CHUNK_CELLS = 8_000_000
+"""Most cells of a dense score block, whatever the size of the catalogue (32 MB of float32)."""
+
+
+class Recommender(ABC):
+    """A model of users × items. What a user has rated comes in as CSR at every call: models look no history up.
+
+    Class attributes:
+        predicts_ratings: `rate` answers in the ratings' unit.
+        trains: it is fitted by gradient steps (`Trainable`); otherwise by `fit`, at once.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
+
+    def __init__(self, config: BaseModel, n_users: int, n_items: int) -> None:
+        self.config, self.n_users, self.n_items = config, n_users, n_items
+
+    @property
+    def scores_new_users(self) -> bool:
+        """Whether a user outside the training data can be scored from ratings alone (fold-in)."""
+        return True
+
+    @abstractmethod
+    def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
+        """Scores of every item for some users, float32 [len(users) × items].
+
+        Args:
+            visible: what the model may see of each user, CSR [any number of users × items].
+            users: rows of `visible` to score.
+
+        Raises:
+            InputError: a model that cannot score new users is given other users than those of training.
+        """
+
+    def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
+        """Predicted ratings at the stored entries of `targets` (same shape as `visible`), aligned with `targets.data`."""
+        predicted = np.empty(targets.nnz, np.float32)
+        for users in chunks(np.flatnonzero(np.diff(targets.indptr)), self.n_items):
+            block = self.score(visible, users)
+            for row, user in enumerate(users):
+                span = slice(targets.indptr[user], targets.indptr[user + 1])
+                predicted[span] = block[row, targets.indices[span]]
+        return predicted
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Any]:
+        """Everything learned, as named arrays or tensors, ready for safetensors."""
+
+    @abstractmethod
+    def restore(self, tensors: dict[str, Any]) -> None:
+        """Takes back what `tensors` gave."""
+
+
+class ClosedForm(Recommender):
+    """A model that is fitted in one go. `fit` fills `learned` with named float32 arrays."""
+
+    learned: dict[str, np.ndarray]
+
+    @abstractmethod
+    def fit(self, train: sp.csr_array) -> None:
+        """Learns from CSR [users × items]."""
+
+    def tensors(self) -> dict[str, Any]:
+        return self.learned
+
+    def restore(self, tensors: dict[str, Any]) -> None:
+        self.learned = {name: np.asarray(value) for name, value in tensors.items()}
+
+
+def chunks(users: np.ndarray, n_items: int) -> list[np.ndarray]:
+    """Users in pieces whose dense score block stays below CHUNK_CELLS."""
+    size = max(1, CHUNK_CELLS // max(n_items, 1))
+    return [users[start : start + size] for start in range(0, len(users), size)]

@@ -1,0 +1,400 @@
+"""One run from its stored configuration to its stored results: the place where all layers meet."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from engine import datasets, processes
+from engine.config import RunConfig, parse
+from engine.errors import InputError
+from engine.evaluation import Predictions, choose_rank, evaluate, predict, recommend
+from engine.metrics import rating_metrics, rmse_difference
+from engine.models import BiasConfig, SVDConfig, build
+from engine.models.baselines import Bias
+from engine.models.contract import ClosedForm, Recommender
+from engine.models.svd import SVD
+from engine.preprocessing import preprocess
+from engine.splits import Split, make_split
+from engine.store import MetricRow, Run, RunStore
+from engine.training import BatchPoint, EpochRecord, Trainer, pick_device
+
+BEAT_EVERY = 0.5
+POINT_EVERY = 0.25
+CHECKPOINT_EVERY = 10.0
+LIST_LENGTH = 10
+OFFERED_USERS = 40
+
+
+class Diverged(RuntimeError):
+    """The loss is no number any more."""
+
+
+class Interrupted(Exception):
+    """A person wants the run paused or stopped."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+
+def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:
+    """Loads, preprocesses and splits the configured dataset. Raises InputError with what is wrong."""
+    interactions = datasets.load(config.dataset, tell)
+    return make_split(preprocess(interactions, config.preprocessing), config.split)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """User + item bias and the best-ranked SVD, fitted on the run's own training ratings."""
+
+    bias: Bias
+    svd: SVD
+
+    def test(self, split: Split, judge: Callable[[Recommender, str], dict[str, float]]) -> dict[str, dict[str, Any]]:
+        """Test metrics of each, with the validation metrics inside."""
+        return {
+            "bias": {**judge(self.bias, "test"), "validation": judge(self.bias, "validation")},
+            "svd": {**judge(self.svd, "test"), "rank": self.svd.config.rank, "validation": judge(self.svd, "validation")},
+        }
+
+
+def fit_baselines(split: Split, config: RunConfig) -> Baselines:
+    """Bias, and the SVD (centred by bias) whose rank has the lowest validation RMSE."""
+    bias = Bias(BiasConfig(), *split.train.shape)
+    bias.fit(split.train)
+    svd = choose_rank(
+        split, config.evaluation.max_rank, lambda model: float(np.square(predict(model, split.visible, split.validation).errors).mean())
+    )
+    return Baselines(bias, svd)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's best model, with all that is needed to use it."""
+
+    run: Run
+    config: RunConfig
+    split: Split
+    model: Recommender
+    svd: SVD
+
+
+def load_model(run_id: str, store: RunStore) -> TrainedRun:
+    """The best model of a run so far, its split and the SVD beside it. Raises InputError when it has not learned anything yet."""
+    run = store.get(run_id)
+    config = parse(run.config)
+    if not store.has(run.id, "model"):
+        raise InputError(f"Run {run.name} has no trained model yet: it is {run.state}.")
+    split = open_split(config)
+    tensors, _ = store.load(run.id, "model")
+    model = build(config.model, *split.train.shape)
+    model.restore(tensors)
+    factors, meta = store.load(run.id, "svd")
+    svd = SVD(SVDConfig(**meta["config"]), *split.train.shape)
+    svd.restore(factors)
+    return TrainedRun(run, config, split, model, svd)
+
+
+def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = None) -> None:
+    """Runs one queued run to a final state (finished, stopped, paused or failed); someone else's claim is left alone.
+
+    Args:
+        tell: also receives each line of the run's log.
+    """
+    if not store.claim(run_id, processes.current()):
+        return
+    execution = _Execution(run_id, store, tell or (lambda _: None))
+    try:
+        execution.go()
+    except Interrupted as wish:
+        execution.log(wish.state)
+        store.finish(run_id, wish.state)
+    except (InputError, Diverged) as error:
+        execution.log(str(error))
+        store.finish(run_id, "failed", error=str(error))
+    except (MemoryError, torch.OutOfMemoryError):
+        store.finish(run_id, "failed", error="Out of memory: make the layers or the batch smaller, or sample users and items.")
+    except Exception as error:
+        execution.log(traceback.format_exc())
+        store.finish(run_id, "failed", error=f"Internal error: {type(error).__name__}: {error}. The log of the run has the details.")
+        raise
+
+
+class _Execution:
+    """The state of one run while it is executed."""
+
+    def __init__(self, run_id: str, store: RunStore, tell: Callable[[str], None]) -> None:
+        self.run, self.store, self.tell = store.get(run_id), store, tell
+        self.config = parse(self.run.config)
+        self.rows: list[MetricRow] = []
+        self.seconds: list[float] = []
+        self.last_beat = self.last_point = self.last_write = 0.0
+        self.last_checkpoint = time.monotonic()
+        self.elapsed_before = 0.0
+        self.started = time.monotonic()
+        self.watched: str | None = None
+
+    def log(self, text: str) -> None:
+        self.store.log(self.run.id, text)
+        self.tell(text)
+
+    @cached_property
+    def device(self) -> torch.device:
+        return pick_device(self.config.training.device)
+
+    @cached_property
+    def liked(self) -> float:
+        high = self.split.interactions.scale[1]
+        return 0.8 * high if self.config.evaluation.liked is None else self.config.evaluation.liked
+
+    def go(self) -> None:
+        torch.set_num_threads(int(os.environ.get("ENCORE_THREADS") or os.cpu_count() or 1))
+        self.beat("reading the data", device=str(self.device))
+        self.split = open_split(self.config, self.log)
+        self.beat("fitting the baselines")
+        self.baselines = fit_baselines(self.split, self.config)
+        torch.manual_seed(self.config.training.seed)
+        self.model = build(self.config.model, *self.split.train.shape)
+        self.describe()
+        self.beat("training")
+        self.learn()
+        self.beat("testing")
+        self.conclude()
+
+    def judge(self, model: Recommender, part: str) -> dict[str, float]:
+        return evaluate(model, self.split, part, k=self.config.evaluation.k, liked=self.liked)
+
+    def validate(self) -> dict[str, float]:
+        """Rating metrics on the validation pairs, and the difference to SVD on the same pairs."""
+        pairs = predict(self.model, self.split.visible, self.split.validation)
+        if not np.isfinite(pairs.predicted).all():
+            return dict.fromkeys(("rmse", "rmse_clipped", "rmse_user_mean", "mae", "difference/svd", "difference/svd_interval"), math.nan)
+        difference, interval = rmse_difference(pairs.errors, self.svd_pairs.errors, pairs.users)
+        metrics = rating_metrics(pairs.predicted, pairs.actual, pairs.users, self.split.interactions.scale)
+        return metrics | {"difference/svd": difference, "difference/svd_interval": interval}
+
+    @cached_property
+    def svd_pairs(self) -> Predictions:
+        return predict(self.baselines.svd, self.split.visible, self.split.validation)
+
+    def describe(self) -> None:
+        """Stores what is known before the first epoch, and the SVD beside the run."""
+        scale = self.split.interactions.scale
+        svd = self.baselines.svd
+        bias_pairs = predict(self.baselines.bias, self.split.visible, self.split.validation)
+        sizes = self.split.sizes()
+        parameters = sum(int(np.prod(array.shape)) for array in self.model.tensors().values()) if self.model.trains else 0
+        self.store.save(self.run.id, "svd", svd.tensors(), {"config": svd.config.model_dump()})
+        users = self.watchable()
+        self.store.add_facts(
+            self.run.id,
+            {
+                "dataset_title": self.split.interactions.name,
+                "sizes": sizes,
+                "dropped": self.split.dropped,
+                "duplicates": self.split.interactions.duplicates,
+                "split_fingerprint": self.split.fingerprint(),
+                "parameters": parameters,
+                "device": str(self.device),
+                "threads": torch.get_num_threads(),
+                "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+                "baselines": {
+                    "bias": {"validation": rating_metrics(bias_pairs.predicted, bias_pairs.actual, bias_pairs.users, scale)},
+                    "svd": {
+                        "rank": svd.config.rank,
+                        "validation": rating_metrics(self.svd_pairs.predicted, self.svd_pairs.actual, self.svd_pairs.users, scale),
+                    },
+                },
+                "noise_floor": self.split.noise_floor("validation"),
+                "scale": list(scale),
+                "liked": self.liked,
+                "watch_users": users,
+            },
+        )
+        self.log(
+            f"{sizes['users']:,} users × {sizes['items']:,} items · {sizes['train']:,} train / {sizes['validation']:,} validation / "
+            f"{sizes['test']:,} test ratings · {parameters:,} parameters · {self.device}"
+        )
+        self.watch(str(self.run.watch_user) if self.known(self.run.watch_user) else users[0])
+
+    def watchable(self) -> list[str]:
+        """Users with the most liked validation items: on them a changing list can be judged."""
+        liked = self.split.validation.copy()
+        liked.data = (liked.data >= self.liked).astype(np.float32)
+        counts = np.asarray(liked.sum(axis=1)).ravel()
+        return [str(name) for name in self.split.interactions.users.index[np.argsort(-counts, kind="stable")[:OFFERED_USERS]]]
+
+    def known(self, user: str | None) -> bool:
+        return user is not None and user in self.split.interactions.users.index
+
+    def watch(self, user: str) -> None:
+        """Pins a user: stores SVD's list for him, and from now on this model's at each epoch."""
+        self.watched = user
+        self.store.add_facts(self.run.id, {"watch_user": user})
+        self.add_list(0, "svd", self.baselines.svd)
+
+    def add_list(self, epoch: int, name: str, model: Recommender) -> None:
+        """Stores the pinned user's top list under one model."""
+        data = self.split.interactions
+        row = data.user_position(str(self.watched))
+        best, scores = recommend(model, self.split.visible, row, LIST_LENGTH)
+        held_out = self.split.validation[[row]]
+        hits = set(held_out.indices[held_out.data >= self.liked].tolist())
+        items = [
+            {"item": str(data.items.index[i]), "title": str(data.titles[i]), "score": float(score), "hit": int(i) in hits}
+            for i, score in zip(best, scores, strict=True)
+        ]
+        self.store.add_list(self.run.id, epoch, name, str(self.watched), items)
+
+    def learn(self) -> None:
+        """Brings the model to its best epoch, by gradient steps or in one fit."""
+        if isinstance(self.model, ClosedForm):
+            started = time.monotonic()
+            self.model.fit(self.split.train)
+            validation = self.validate() if self.model.predicts_ratings else {}
+            self.best_epoch = self.epochs = 1
+            self.record(EpochRecord(1, 1, math.nan, None, validation, True, time.monotonic() - started))
+            self.flush()
+            self.save_model(self.model.tensors())
+            return
+        assert isinstance(self.model, torch.nn.Module)
+        self.model.to(self.device)
+        config = self.config
+        self.trainer = Trainer(self.model, self.split.train, self.validate, config.training, config.refeed, config.objective)
+        self.resume()
+        for event in self.trainer:
+            if isinstance(event, EpochRecord):
+                self.record(event)
+            else:
+                self.point(event)
+            self.obey()
+        self.best_epoch, self.epochs = self.trainer.progress.best_epoch, self.trainer.progress.epoch
+        self.checkpoint()
+        self.model.load_state_dict(self.trainer.best_weights)
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint, where there is one."""
+        if self.store.has(self.run.id, "checkpoint"):
+            tensors, meta = self.store.load(self.run.id, "checkpoint")
+            self.trainer.restore(tensors, meta["progress"])
+            self.elapsed_before, self.seconds = meta["elapsed"], meta["seconds"]
+            self.log(f"resumed at epoch {self.trainer.progress.epoch}, batch {self.trainer.progress.batch}")
+
+    @property
+    def elapsed(self) -> float:
+        return self.elapsed_before + time.monotonic() - self.started
+
+    def point(self, point: BatchPoint) -> None:
+        """A live point inside an epoch, at most one per POINT_EVERY: reading a loss waits for the device."""
+        now = time.monotonic()
+        if now - self.last_point < POINT_EVERY:
+            return
+        self.last_point = now
+        self.add(point.step, point.epoch, {"batch/loss": float(point.loss)})
+        if point.refeed_loss is not None:
+            self.add(point.step, point.epoch, {"batch/refeed_loss": float(point.refeed_loss)})
+
+    def record(self, record: EpochRecord) -> None:
+        """An epoch's rows, log line and pinned list; raises Diverged when the loss is no number."""
+        values = {name if "/" in name else f"validation/{name}": value for name, value in record.validation.items()}
+        if math.isfinite(record.loss):
+            values |= {"train/loss": record.loss, "train/rmse": math.sqrt(record.loss)}
+        if record.refeed_loss is not None:
+            values["train/refeed_loss"] = record.refeed_loss
+        self.add(record.step, record.epoch, values)
+        self.seconds.append(record.seconds)
+        broken = self.model.trains and not math.isfinite(record.loss + record.validation.get("rmse", 0.0))
+        if broken:
+            self.flush()
+            raise Diverged(
+                f"The loss stopped being a number in epoch {record.epoch}: try a lower learning rate than {self.config.training.lr:g}"
+                + (", or re-feeding from a later epoch." if self.config.refeed.steps else ".")
+            )
+        self.add_list(record.epoch, "run", self.model)
+        rmse = f" · validation RMSE {record.validation['rmse']:.4f}" if "rmse" in record.validation else ""
+        loss = f" · loss {record.loss:.4f}" if math.isfinite(record.loss) else ""
+        self.log(f"epoch {record.epoch} · {record.seconds:.2f} s{loss}{rmse}{' · best' if record.best else ''}")
+
+    def add(self, step: int, epoch: float, values: dict[str, float]) -> None:
+        self.rows += [MetricRow(step, name, value, epoch, self.elapsed) for name, value in values.items()]
+        if time.monotonic() - self.last_write >= POINT_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        rows, self.rows = self.rows, []
+        self.store.add_metrics(self.run.id, rows)
+        self.last_write = time.monotonic()
+
+    def beat(self, note: str, device: str | None = None) -> None:
+        """A sign of life; raises Interrupted when a person wants a pause or a stop before training has begun."""
+        wish = self.store.beat(self.run.id, note=note, device=device)
+        if wish.want in ("pause", "stop"):
+            raise Interrupted("paused" if wish.want == "pause" else "stopped")
+
+    def obey(self) -> None:
+        """Between two batches: a sign of life, the person's wish, and a checkpoint, each when its time has come."""
+        now = time.monotonic()
+        if now - self.last_beat >= BEAT_EVERY:
+            self.last_beat = now
+            progress = self.trainer.progress
+            wish = self.store.beat(self.run.id, epoch=progress.epoch, step=progress.step)
+            if wish.watch_user != self.watched and self.known(wish.watch_user):
+                self.watch(str(wish.watch_user))
+            if wish.want in ("pause", "stop"):
+                self.checkpoint()
+                raise Interrupted("paused" if wish.want == "pause" else "stopped")
+        if now - self.last_checkpoint >= CHECKPOINT_EVERY:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Rows first, then the state: what a resumed run repeats, it overwrites."""
+        self.flush()
+        tensors, progress = self.trainer.state()
+        self.store.save(self.run.id, "checkpoint", tensors, {"progress": progress, "elapsed": self.elapsed, "seconds": self.seconds})
+        if self.trainer.best_weights:
+            self.save_model(self.trainer.best_weights)
+        self.last_checkpoint = time.monotonic()
+
+    def save_model(self, tensors: dict[str, Any]) -> None:
+        self.store.save(self.run.id, "model", tensors, {"model": self.config.model.model_dump(mode="json")})
+
+    def conclude(self) -> None:
+        """Reads the test part, once, with the model of the best epoch, and stores the summary."""
+        summary: dict[str, Any] = {
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "metrics": {part: self.judge(self.model, part) for part in ("validation", "test")},
+            "baselines": self.baselines.test(self.split, self.judge),
+            "seconds_per_epoch": float(np.median(self.seconds)),
+            "peak_memory_mb": peak_memory_mb(),
+            "device": str(self.device),
+        }
+        if self.model.predicts_ratings:
+            mine, svd = (predict(model, self.split.visible, self.split.test) for model in (self.model, self.baselines.svd))
+            difference, interval = rmse_difference(mine.errors, svd.errors, mine.users)
+            counts = {"pairs": len(mine.users), "users": len(np.unique(mine.users))}
+            summary["difference"] = {"svd": [difference, interval], **counts}
+        self.store.beat(self.run.id, epoch=self.epochs)
+        self.store.finish(self.run.id, "finished", summary=summary)
+        self.log("finished")
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    try:
+        import resource
+    except ImportError:
+        return psutil.Process().memory_info().peak_wset / 1e6
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,54 @@
+"""The pages of the app. To add one, write its file and enter it here; navigation and the page tests pick it up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One page.
+
+    Attributes:
+        file: its script, relative to the repository.
+        title: as the navigation shows it.
+        icon: a Material symbol.
+        group: heading in the navigation: what one does there is DO, SEE or KNOW.
+    """
+
+    file: str
+    title: str
+    icon: str
+    group: str
+
+    @property
+    def url_path(self) -> str:
+        """The page's part of a link, such as "train"."""
+        return self.file.removeprefix("pages/").removesuffix(".py")
+
+
+PAGES = (
+    PageEntry("pages/start.py", "Start", ":material/home:", "DO"),
+    PageEntry("pages/data.py", "Data", ":material/database:", "DO"),
+    PageEntry("pages/train.py", "Train", ":material/model_training:", "DO"),
+    PageEntry("pages/runs.py", "Runs", ":material/list_alt:", "SEE"),
+    PageEntry("pages/recommend.py", "Recommend", ":material/recommend:", "SEE"),
+    PageEntry("pages/svd.py", "SVD", ":material/grid_on:", "SEE"),
+)
+
+
+def navigation() -> Page:
+    """Draws the navigation and returns the page that the person is on, to be run."""
+    groups: dict[str, list[Page]] = {}
+    for entry in PAGES:
+        if not (ROOT / entry.file).exists():
+            continue
+        page = st.Page(ROOT / entry.file, title=entry.title, icon=entry.icon, url_path=entry.url_path, default=entry is PAGES[0])
+        groups.setdefault(entry.group, []).append(page)
+    return st.navigation(groups)

@@ -1,0 +1,194 @@
+"""Curves as ECharts options. Every chart has axis names with units, and a label at the end of each line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.components.series import thin
+
+LIGHT = {"blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "grey": "#6B7280", "ink": "#2B2F36"}
+DARK = {"blue": "#56B4E9", "vermilion": "#E69F00", "green": "#2BB58D", "purple": "#CC79A7", "grey": "#9AA4B2", "ink": "#E6E9EE"}
+"""Okabe and Ito's colours that stand out from a white and from a dark background."""
+
+LABEL_ROOM = 112
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Attributes:
+        dash: "solid", "dashed" or "dotted".
+        faint: drawn thin and pale, without a label.
+        dot: x and y of a marked point, such as the best epoch.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    colour: str = "blue"
+    dash: str = "solid"
+    faint: bool = False
+    dot: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A labelled horizontal line, such as a baseline."""
+
+    name: str
+    y: float
+    dash: str = "dotted"
+
+
+def palette() -> dict[str, str]:
+    """Colours by name for the theme that the person now sees."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def curves(
+    lines: Sequence[Line],
+    *,
+    x_name: str,
+    y_name: str,
+    rules: Sequence[Rule] = (),
+    x_end: float | None = None,
+    log: bool = False,
+    height: int = 250,
+) -> dict[str, Any]:
+    """The ECharts option of a line chart.
+
+    Args:
+        x_end: where the x axis ends; after the last point when None.
+        log: logarithmic y axis.
+    """
+    colours = palette()
+    low, high, step = _range(lines, rules, log)
+    series = [_series(line, colours) for line in lines]
+    if rules:
+        series.append(_rules(rules, colours["grey"], (low, high), height))
+    number = {"fontSize": 11, "color": colours["grey"]}
+    name = {"nameTextStyle": {"fontSize": 11, "color": colours["grey"]}}
+    y_axis: dict[str, Any] = {"type": "log" if log else "value", "name": y_name, "min": low, "max": high, **name}
+    if not log:
+        y_axis["interval"] = step
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": LABEL_ROOM, "top": 26, "bottom": 24, "containLabel": True},
+        "tooltip": {"trigger": "axis", "valueFormatter": "%.4f", "confine": True},
+        "xAxis": {
+            **{"type": "value", "name": x_name, "nameLocation": "middle", "nameGap": 24, "min": 0, **name},
+            **({"max": x_end} if x_end else {}),
+            **{"axisLabel": number, "splitLine": {"show": False}},
+        },
+        "yAxis": {**y_axis, "axisLabel": number, "splitLine": {"lineStyle": {"opacity": 0.5}}},
+        "dataZoom": [{"type": "inside", "filterMode": "none"}],
+        "legend": {"show": False},
+        "series": series,
+    }
+
+
+def draw(option: dict[str, Any], *, key: str, alt: str, height: int = 250) -> None:
+    """Show a chart; the same key at each turn keeps its canvas."""
+    st.echarts_chart(option, key=key, alt=alt, height=height)
+
+
+def _series(line: Line, colours: dict[str, str]) -> dict[str, Any]:
+    x, y = thin(line.x, line.y)
+    points = [[_short(a), None if math.isnan(b) else _short(b)] for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+    colour = colours[line.colour]
+    option: dict[str, Any] = {
+        "type": "line",
+        "name": line.name,
+        "data": points,
+        "connectNulls": False,
+        "color": colour,
+        # A single point is no line yet, but has to be seen.
+        "showSymbol": len(points) < 2,
+        "symbol": "circle",
+        "symbolSize": 6,
+        "lineStyle": {"type": line.dash, "width": 1 if line.faint else 2, "opacity": 0.35 if line.faint else 1},
+        "emphasis": {"disabled": True},
+        "z": 2 if line.faint else 3,
+    }
+    if line.faint:
+        option["tooltip"] = {"show": False}
+    else:
+        option["endLabel"] = {"show": True, "formatter": "{a}", "color": colour, "fontSize": 11}
+        option["labelLayout"] = {"moveOverlap": "shiftY"}
+    marks: list[dict[str, Any]] = []
+    if line.dot:
+        marks.append({"coord": list(line.dot), "symbol": "circle", "symbolSize": 9, "itemStyle": {"color": colour, "borderColor": "#fff", "borderWidth": 2}})
+    broken = np.flatnonzero(np.isnan(y[1:]) & ~np.isnan(y[:-1])) if len(y) else []
+    for index in broken:
+        marks.append(
+            {
+                "coord": [_short(x[index]), _short(y[index])],
+                "symbol": "path://M2 0 L5 3 L8 0 L10 2 L7 5 L10 8 L8 10 L5 7 L2 10 L0 8 L3 5 L0 2 Z",
+                "symbolSize": 11,
+                "itemStyle": {"color": colours["vermilion"]},
+                "label": {"show": True, "formatter": "diverged", "position": "top", "color": colours["vermilion"]},
+            }
+        )
+    if marks:
+        option["markPoint"] = {"data": marks, "label": {"show": False}, "silent": True, "animation": False}
+    return option
+
+
+def _rules(rules: Sequence[Rule], colour: str, span: tuple[float, float], height: int) -> dict[str, Any]:
+    """Horizontal lines whose labels, right of the plot, are moved apart where they would overlap."""
+    low, high = span
+    pixels = (height - 70) / (high - low)
+    ordered = sorted(rules, key=lambda rule: rule.y)
+    marks, floor = [], -math.inf
+    for rule in ordered:
+        wanted = (rule.y - low) * pixels
+        place = max(wanted, floor + 13)
+        floor = place
+        label = {"formatter": rule.name, "position": "end", "fontSize": 11, "color": colour, "offset": [2, wanted - place]}
+        marks.append({"yAxis": rule.y, "name": rule.name, "label": label, "lineStyle": {"type": rule.dash, "color": colour, "width": 1.4}})
+    return {
+        "type": "line",
+        "name": "baselines",
+        "data": [],
+        "markLine": {"symbol": "none", "silent": True, "animation": False, "data": marks},
+    }
+
+
+def _range(lines: Sequence[Line], rules: Sequence[Rule], log: bool) -> tuple[float, float, float]:
+    """A y range with round ends that holds every line and rule; of a line that shoots up at the start, the calm part."""
+    calm = [_calm(line.y) for line in lines]
+    values = np.concatenate([*calm, np.array([rule.y for rule in rules], float)]) if lines or rules else np.zeros(0)
+    values = values[np.isfinite(values)]
+    if log:
+        values = values[values > 0]
+    if not len(values):
+        return (0.1, 1.0, 0.2) if log else (0.0, 1.0, 0.2)
+    low, high = float(values.min()), float(values.max())
+    if log:
+        return low * 0.95, high * 1.05, 0.0
+    width = max(high - low, 1e-3 * max(abs(high), 1e-3))
+    rough = width / 4
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    step = magnitude * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
+    return _short(math.floor(low / step + 1e-6) * step), _short(math.ceil(high / step - 1e-6) * step), _short(step)
+
+
+def _calm(y: np.ndarray) -> np.ndarray:
+    """Without values far above the rest of the line, which would press everything else flat."""
+    finite = y[np.isfinite(y)]
+    if len(finite) < 4:
+        return finite
+    middle, low = np.median(finite), finite.min()
+    return finite[finite <= middle + 6 * max(middle - low, 1e-9)]
+
+
+def _short(value: float) -> float:
+    """Six significant digits: what a chart can show, in half the bytes."""
+    return float(f"{value:.6g}")

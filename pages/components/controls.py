@@ -1,0 +1,146 @@
+"""Start, pause, resume, stop; and the page while no run is open."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from engine import background
+from engine.config import RunConfig, parse
+from engine.datasets import available, listing
+from engine.errors import InputError
+from engine.store import Run
+from pages.components import address, draft, words
+from pages.components.form import expected_seconds, title_of
+from pages.components.network import network_card
+from pages.components.session import ACTIVE, store, submit
+from pages.components.status import BADGES
+
+_PROBLEM = "problem"
+
+
+def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> None:
+    """The row of buttons under the form.
+
+    Args:
+        run: the opened run, or None.
+        chosen: what the form holds, None while it is not valid.
+        recent: earlier runs, from which the time is estimated.
+    """
+    active = run is not None and run.state in ACTIVE
+    same = run is not None and chosen is not None and _equals(run, chosen)
+    st.button(
+        "Start",
+        type="primary",
+        width="stretch",
+        shortcut="Mod+Enter",
+        disabled=chosen is None or (active and same),
+        on_click=_start,
+        args=(chosen,),
+    )
+    pause, stop = st.columns(2, gap="small", wrap=False)
+    if run is not None and run.state in ("paused", "stopped", "crashed", "failed"):
+        pause.button("Resume", width="stretch", on_click=_ask, args=(run.id, "run"))
+    else:
+        wanted = run is not None and active and run.want == "run"
+        pause.button("Pause", width="stretch", disabled=not wanted, on_click=_ask, args=(run.id if run else "", "pause"))
+    stoppable = run is not None and (run.state == "paused" or (active and run.want != "stop"))
+    stop.button("Stop", width="stretch", disabled=not stoppable, on_click=_ask, args=(run.id if run else "", "stop"))
+    if problem := st.session_state.pop(_PROBLEM, None):
+        st.error(problem, icon=":material/error:")
+    if chosen is not None:
+        st.caption(_outlook(run, active, same, chosen, recent))
+
+
+def shape_of(recent: list[Run]) -> tuple[int, int] | None:
+    """Users and items of the draft's split: from a run on the same data, else the whole dataset's; None if neither is known."""
+    values = draft.values()
+    try:
+        wanted = draft.config().model_dump(mode="json")
+    except InputError:
+        wanted = {}
+    for run in recent:
+        sizes = (run.facts or {}).get("sizes")
+        if sizes and all(run.config.get(part) == wanted.get(part) for part in ("dataset", "preprocessing", "split")):
+            return sizes["users"], sizes["items"]
+    entry = next((entry for entry in listing() if entry.name == values["dataset.name"]), None)
+    return (entry.n_users, entry.n_items) if entry and entry.n_items else None
+
+
+def nothing_open(chosen: RunConfig | None, recent: list[Run], shape: tuple[int, int] | None) -> None:
+    """What stands right of the form while no run is open."""
+    centre, right = st.columns([2.75, 1.1], gap="small")
+    with centre.container(border=True):
+        st.markdown("#### No run is open")
+        st.markdown("Choose a network on the left and press **Start**: its curves appear here while it trains, with SVD beside it.")
+        if recent:
+            st.markdown("**Or open one of the latest runs**")
+        for run in recent[:6]:
+            color, icon = BADGES[run.state]
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button(run.name, key=f"open.{run.id}", type="tertiary", on_click=_open, args=(run,))
+                st.badge(run.state, color=color, icon=icon)
+                st.caption(f"{words.plain(title_of(run.config['dataset']['name']))} · {ago(run.created)}", width="content")
+    with right:
+        if chosen is not None:
+            network_card(chosen, shape)
+
+
+def ago(moment: float) -> str:
+    """1700000000.0 → "5 min ago"."""
+    passed = max(0.0, time.time() - moment)
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{int(passed // size)} {name} ago"
+    return "just now"
+
+
+def _outlook(run: Run | None, active: bool, same: bool, chosen: RunConfig, recent: list[Run]) -> str:
+    seconds = expected_seconds(chosen, recent)
+    parts = [f"about {words.duration(seconds)} on this machine"] if seconds else []
+    if active and run is not None:
+        parts.append(f"{run.name} is {run.state}" if same else f"Start begins another run beside {run.name}")
+    else:
+        parts.append({"ready": "engine ready", "starting": "starting the engine"}.get(background.daemon_state(), "the engine starts with the run"))
+        try:
+            if not available(chosen.dataset.name):
+                parts.append("the data will be downloaded first")
+        except InputError as error:
+            parts.append(str(error))
+    return words.plain(" · ".join(parts))
+
+
+def _equals(run: Run, chosen: RunConfig) -> bool:
+    try:
+        return parse(run.config) == chosen
+    except InputError:
+        return False
+
+
+def _start(chosen: RunConfig) -> None:
+    try:
+        if address.opened():
+            run = store().get(str(address.opened()))
+            if run.state in ACTIVE and _equals(run, chosen):
+                return  # the second click of a double click
+        address.open_run(submit(chosen).id)
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
+
+
+def _ask(run_id: str, want: str) -> None:
+    try:
+        store().ask(run_id, want)
+        if want == "run":
+            background.ensure_daemon()
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
+
+
+def _open(run: Run) -> None:
+    address.open_run(run.id)
+    try:
+        draft.replace(parse(run.config))
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)

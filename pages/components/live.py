@@ -1,0 +1,197 @@
+"""What moves on the Train page: one fragment that looks at the run each second and draws everything that follows from it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.config import RunConfig, differences, parse
+from engine.errors import InputError
+from engine.store import Run
+from pages.components import address, charts, series, status, words
+from pages.components.charts import Line, Rule
+from pages.components.frame import mistakes_as_sentences
+from pages.components.network import network_card
+from pages.components.session import ACTIVE, look_at, store
+from pages.components.watched import watched_card
+
+SECOND = 1.0
+_FROZEN = "frozen"
+
+
+def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
+    """Everything right of the form for an opened run; it looks again each second while the run can move.
+
+    Args:
+        draft: what the form holds, for the picture of the network; None while it is not valid.
+        shape: users and items of the draft's split, where known.
+    """
+    drawn = (run.state, run.want)
+    pace = SECOND if run.state in ACTIVE else None
+    st.fragment(_turn, run_every=pace, key=f"live.{run.id}")(run.id, drawn, draft, shape)
+
+
+def _turn(run_id: str, drawn: tuple[str, str], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
+    with mistakes_as_sentences():
+        run = look_at(run_id)
+        if (run.state, run.want) != drawn:
+            # Buttons and polling stand outside this fragment, and follow from the state.
+            st.rerun()
+        frame = _frame(run)
+        centre, right = st.columns([2.75, 1.1], gap="small")
+        with centre:
+            status.status_line(run, frame)
+            status.tiles(run, frame)
+            status.final_result(run)
+            _held_out(run, frame)
+            _objective(run, frame)
+        with right:
+            config = draft or parse(run.config)
+            network_card(config, shape)
+            watched_card(run)
+        _below(run, frame)
+
+
+def _frame(run: Run) -> pd.DataFrame:
+    """The run's curves; those of a moment ago while they are frozen."""
+    if st.session_state.get(_FROZEN) and _FROZEN + ".frame" in st.session_state:
+        kept_id, frame = st.session_state[_FROZEN + ".frame"]
+        if kept_id == run.id:
+            return frame
+    frame = series.fetch(run.id)
+    st.session_state[_FROZEN + ".frame"] = (run.id, frame)
+    return frame
+
+
+def _held_out(run: Run, frame: pd.DataFrame) -> None:
+    with st.container(border=True):
+        _chart_controls(run)
+        axis = address.view("x")
+        best = status.best_epoch(run, frame)
+        x, y = series.line(frame, "validation/rmse", axis)
+        rows = frame[frame["name"] == "validation/rmse"]
+        chosen = rows["epoch"].round().astype(int).to_numpy() == best if best is not None else []
+        dot = next(((float(a), float(b)) for a, b, here in zip(x, y, chosen, strict=False) if here and b == b), None)
+        lines = [
+            Line("validation", x, y, dot=dot),
+            Line("train", *series.line(frame, "train/rmse", axis), dash="dashed"),
+        ]
+        option = charts.curves(
+            lines,
+            x_name=series.AXES[axis],
+            y_name="RMSE (rating units)",
+            rules=_baselines(run),
+            x_end=float(run.epochs) if axis == "epoch" and run.epochs else None,
+            log=address.view("log") == "true",
+        )
+        charts.draw(option, key="held-out", alt="Held-out RMSE: validation solid, train dashed, baselines as horizontal lines")
+
+
+def _baselines(run: Run) -> list[Rule]:
+    facts = run.facts or {}
+    fitted = facts.get("baselines", {})
+    rules = []
+    if value := fitted.get("bias", {}).get("validation", {}).get("rmse"):
+        rules.append(Rule("user+item bias", value))
+    if value := fitted.get("svd", {}).get("validation", {}).get("rmse"):
+        rules.append(Rule(f"SVD rank {fitted['svd'].get('rank', '?')}", value))
+    if value := facts.get("noise_floor"):
+        rules.append(Rule("noise floor", value, "dashed"))
+    return rules
+
+
+def _objective(run: Run, frame: pd.DataFrame) -> None:
+    axis = address.view("x")
+    loss, refeed = series.line(frame, "train/loss", axis), series.line(frame, "train/refeed_loss", axis)
+    lines = [Line("each batch", *series.line(frame, "batch/loss", axis), faint=True), Line("ratings", *loss)]
+    if run.config.get("refeed", {}).get("steps"):
+        lines += [
+            Line("each batch, re-fed", *series.line(frame, "batch/refeed_loss", axis), colour="vermilion", dash="dotted", faint=True),
+            Line("re-feed", *refeed, colour="vermilion", dash="dotted"),
+        ]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown("**Training objective**", width="content")
+            st.caption("first pass — · re-feed pass ··· · never on the RMSE axis", width="content")
+        option = charts.curves(
+            lines,
+            x_name=series.AXES[axis],
+            y_name="loss (squared rating units)",
+            x_end=float(run.epochs) if axis == "epoch" and run.epochs else None,
+            log=address.view("log") == "true",
+            height=200,
+        )
+        charts.draw(option, key="objective", alt="Training loss: first pass solid, re-feed pass dotted", height=200)
+
+
+def _chart_controls(run: Run) -> None:
+    """Title row of the upper chart; its settings hold for both charts and go into the page's address."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Held-out RMSE**", width="stretch")
+        st.session_state.setdefault("x-axis", address.view("x"))
+        st.segmented_control("x axis", [*series.AXES], required=True, key="x-axis", label_visibility="collapsed", on_change=_look_otherwise)
+        st.session_state.setdefault("log-axis", address.view("log") == "true")
+        st.toggle("log", key="log-axis", help="Logarithmic y axes.", on_change=_look_otherwise)
+        st.toggle("freeze", key=_FROZEN, help="Keep the curves as they are, to zoom into them with the wheel; the run goes on.")
+        st.download_button(
+            "CSV",
+            lambda: store().metrics(run.id).to_csv(index=False).encode(),
+            file_name=f"{run.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="All points of all curves.",
+        )
+
+
+def _look_otherwise() -> None:
+    st.session_state["view.x"] = st.session_state["x-axis"]
+    st.session_state["view.log"] = "true" if st.session_state["log-axis"] else "false"
+    st.session_state["view.changed"] = True
+
+
+def _below(run: Run, frame: pd.DataFrame) -> None:
+    left, middle, right = st.columns(3, gap="small")
+    with left.container(border=True, height="stretch"):
+        st.markdown("**What differs from the defaults**")
+        _badges(run.config)
+    with middle.container(border=True, height="stretch"):
+        st.markdown("**Log**")
+        lines = [f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}" for moment, text in store().logs(run.id, last=6)]
+        st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True)
+    with right.container(border=True, height="stretch"):
+        st.markdown("**Read this curve**")
+        st.caption(_reading(run, frame))
+
+
+def _badges(stored: dict[str, Any]) -> None:
+    try:
+        changed = differences(parse(stored))
+    except InputError as error:
+        st.caption(str(error))
+        return
+    if not changed:
+        st.caption("Nothing: these are the defaults.")
+    with st.container(horizontal=True, gap="xsmall"):
+        for path, value in changed.items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+            st.badge(words.plain(f"{path.partition('.')[2].replace('_', ' ')} {shown}"), color="gray", help=f"`{path}`")
+
+
+def _reading(run: Run, frame: pd.DataFrame) -> str:
+    """What the curves of this run say, in two or three sentences."""
+    said = "The dashed line falls because the network remembers; only the solid one says how well it predicts what it has not seen."
+    rmse = series.per_epoch(frame, "validation/rmse")
+    best = status.best_epoch(run, frame)
+    if rmse and any(value != value for value in rmse.values()):
+        return f"{said} Here it broke off: the loss was no longer a number. A smaller learning rate helps."
+    if best is not None and rmse and max(rmse) >= best + 5:
+        said += f" Since epoch {best} it has not become better: from there on the network over-fits, and the weights of epoch {best} are kept."
+    floor = (run.facts or {}).get("noise_floor")
+    if floor and rmse:
+        said += f" No model can beat the noise floor of {floor:.4f}: the generated ratings vary by that much around their true means."
+    return said

@@ -1,0 +1,189 @@
+"""How a run stands: its state, the line with its progress, and the four tiles."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine import background
+from engine.store import Run
+from pages.components import series, words
+
+BADGES: dict[str, tuple[Any, str]] = {
+    "queued": ("gray", ":material/schedule:"),
+    "running": ("green", ":material/play_circle:"),
+    "paused": ("orange", ":material/pause_circle:"),
+    "finished": ("blue", ":material/check_circle:"),
+    "stopped": ("gray", ":material/stop_circle:"),
+    "failed": ("red", ":material/error:"),
+    "crashed": ("red", ":material/heart_broken:"),
+}
+MEANING = {
+    "rmse": "Root mean squared error on the validation ratings, which the model has not seen: √ mean (predicted − actual)², in rating units.",
+    "loss": "Mean squared error per rating on the training ratings, first pass, as the optimizer sees it (dropout on).",
+    "best": "The epoch with the best validation metric; its weights are kept and used for the test and for recommendations.",
+    "svd": "Validation RMSE of this run at its best epoch minus that of a truncated SVD (user and item bias removed, best rank) on the same pairs. "
+    "± is the half-width of the 95 % interval over users; negative is better than SVD.",
+}
+
+
+def state_badge(run: Run) -> None:
+    """The run's state as a coloured badge with a symbol."""
+    color, icon = BADGES[run.state]
+    st.badge(run.state, color=color, icon=icon)
+
+
+def status_line(run: Run, frame: pd.DataFrame) -> None:
+    """State, name, epoch, pace, time left and device of a run, with a progress bar."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        state_badge(run)
+        st.markdown(f"**{words.plain(run.name)}**", width="content")
+        st.caption(words.plain(_progress(run, frame)), width="content")
+    done = min(1.0, run.epoch / run.epochs) if run.epochs else 0.0
+    st.progress(1.0 if run.state == "finished" else done)
+    if run.error:
+        st.error(run.error, icon=":material/error:")
+    elif run.state == "crashed":
+        st.error("The process that trained it is gone. Resume goes on from the last checkpoint.", icon=":material/heart_broken:")
+
+
+def _progress(run: Run, frame: pd.DataFrame) -> str:
+    if run.state == "queued":
+        return _waiting(run)
+    pace = seconds_per_epoch(frame)
+    parts = [f"epoch {run.epoch} / {run.epochs}"]
+    if run.state == "running" and run.epoch == 0:
+        parts.append(run.note or "starting")
+    if pace:
+        parts.append(f"{words.duration(pace)} each")
+        if run.state == "running" and run.epochs > run.epoch:
+            parts.append(f"{words.duration(pace * (run.epochs - run.epoch))} left")
+    if run.state == "running" and run.want != "run":
+        parts.append("pausing" if run.want == "pause" else "stopping")
+    if run.state in ("paused", "stopped", "crashed"):
+        parts.append("Resume goes on from the last checkpoint")
+    device = run.device or (run.facts or {}).get("device")
+    if device:
+        parts.append(str(device).upper() if len(str(device)) < 5 else str(device))
+    return " · ".join(parts)
+
+
+def _waiting(run: Run) -> str:
+    if run.queue != "daemon":
+        return "waiting for the process that made it"
+    return {"down": "starting the engine", "starting": "starting the engine"}.get(background.daemon_state(), "waiting for a free slot")
+
+
+def seconds_per_epoch(frame: pd.DataFrame) -> float | None:
+    """Median time between the ends of the latest epochs."""
+    ends = frame.loc[frame["name"] == "train/loss", "seconds"].to_numpy(float)[-11:]
+    if len(ends) == 0:
+        return None
+    if len(ends) == 1:
+        return float(ends[0])
+    return float(pd.Series(ends).diff().median())
+
+
+def best_epoch(run: Run, frame: pd.DataFrame) -> int | None:
+    """The epoch whose weights are kept, so far."""
+    if run.summary:
+        return run.summary.get("best_epoch")
+    monitor = run.config.get("training", {}).get("monitor", "rmse")
+    measured = {epoch: value for epoch, value in series.per_epoch(frame, f"validation/{monitor}").items() if not math.isnan(value)}
+    return min(measured, key=measured.__getitem__) if measured else None
+
+
+def tiles(run: Run, frame: pd.DataFrame) -> None:
+    """Validation RMSE, train loss, best epoch, and the difference to SVD."""
+    facts = run.facts or {}
+    first, second, third, fourth = st.columns(4, gap="small")
+    rmse = list(series.per_epoch(frame, "validation/rmse").values())
+    change = rmse[-1] - rmse[-2] if len(rmse) > 1 else None
+    with first:
+        st.metric(
+            "validation RMSE",
+            words.measured(rmse[-1] if rmse else None),
+            None if change is None or math.isnan(change) else f"{words.signed(change)}",
+            delta_color="inverse" if change else "off",
+            delta_arrow="auto" if change is None or math.isnan(change) else ("down" if change < 0 else "up"),
+            delta_description="since last epoch" if change is not None else "each epoch",
+            border=True,
+            height="stretch",
+            help=MEANING["rmse"],
+        )
+    with second:
+        batch = series.last(frame, "batch/loss")
+        st.metric(
+            "train loss",
+            words.measured(series.last(frame, "train/loss")),
+            border=True,
+            height="stretch",
+            help=MEANING["loss"],
+            delta=None if batch is None else f"{batch:.4f}",
+            delta_arrow="off",
+            delta_color="off",
+            delta_description="last batch" if batch is not None else None,
+        )
+    best = best_epoch(run, frame)
+    with third:
+        st.metric(
+            "best epoch",
+            "–" if best is None else str(best),
+            None if best is None else "kept",
+            delta_arrow="off",
+            delta_color="off",
+            delta_description=None if best is None else "as checkpoint",
+            border=True,
+            height="stretch",
+            help=MEANING["best"],
+        )
+    with fourth:
+        _against_svd(facts, frame, best)
+
+
+def _against_svd(facts: dict[str, Any], frame: pd.DataFrame, best: int | None) -> None:
+    rank = facts.get("baselines", {}).get("svd", {}).get("rank")
+    difference = series.per_epoch(frame, "difference/svd").get(best or 0, math.nan)
+    interval = series.per_epoch(frame, "difference/svd_interval").get(best or 0, math.nan)
+    pairs = facts.get("sizes", {}).get("validation")
+    known = not (math.isnan(difference) or math.isnan(interval))
+    verdict, color = verdict_against_svd(difference, interval) if known else (None, "off")
+    st.metric(
+        f"against SVD (rank {rank})" if rank else "against SVD",
+        words.signed(difference) if known else "–",
+        verdict,
+        delta_arrow="off",
+        delta_color=color,
+        delta_description=f"±{interval:.4f} · {pairs:,} pairs" if known and pairs else None,
+        border=True,
+        height="stretch",
+        help=MEANING["svd"],
+    )
+
+
+def verdict_against_svd(difference: float, interval: float) -> tuple[str, Any]:
+    """What may be said of a difference of RMSEs (negative: better than SVD), and its colour."""
+    if abs(difference) <= interval:
+        return "not distinguishable", "gray"
+    return ("better", "green") if difference < 0 else ("SVD wins", "orange")
+
+
+def final_result(run: Run) -> None:
+    """One line with the test figures of a finished run beside the baselines', on the same pairs."""
+    summary = run.summary or {}
+    test = summary.get("metrics", {}).get("test", {})
+    if "rmse" not in test:
+        return
+    parts = [f"**Test, read once:** RMSE {test['rmse']:.4f}"]
+    for name, title in (("svd", "SVD"), ("bias", "user + item bias")):
+        value = summary.get("baselines", {}).get(name, {}).get("rmse")
+        if value is not None:
+            parts.append(f"{title} {value:.4f}")
+    if pair := summary.get("difference", {}).get("svd"):
+        verdict, color = verdict_against_svd(*pair)
+        counts = f"{summary['difference'].get('pairs', 0):,} pairs of {summary['difference'].get('users', 0):,} users"
+        parts.append(f"against SVD {words.signed(pair[0])} ± {pair[1]:.4f} on {counts}: :{color}[{verdict}]")
+    st.caption(" · ".join(parts))

@@ -1,0 +1,40 @@
+"""Numbers, times and foreign text as pages write them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+
+def duration(seconds: float) -> str:
+    """0.34 → "0.34 s", 34 → "34 s", 70 → "1 min 10 s", 7500 → "2 h 5 min"."""
+    if seconds < 10:
+        return f"{seconds:.1g} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def count(number: int) -> str:
+    """11_300_000 → "11.3 M", 8983 → "8,983"."""
+    if number >= 1_000_000:
+        return f"{number / 1e6:.3g} M"
+    return f"{number:,}"
+
+
+def signed(number: float) -> str:
+    """-0.0187 → "−0.0187", with a true minus sign."""
+    return f"{'−' if number < 0 else '+'}{abs(number):.4f}"
+
+
+def measured(number: float | None) -> str:
+    """A metric with four digits, "–" where there is none."""
+    return "–" if number is None or math.isnan(number) else f"{number:.4f}"
+
+
+def plain(text: str) -> str:
+    """Text from outside (a title, a file name) so that Markdown shows it letter by letter."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:^=-])", r"\\\1", text)

@@ -1,0 +1,84 @@
+"""Start: what Encore is, the demo in one click, presets, and what ran lately."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine import background
+from engine.config import RunConfig, parse
+from engine.presets import DEMO, presets
+from engine.store import Run
+from pages.components import words
+from pages.components.controls import ago
+from pages.components.form import title_of
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.session import store, submit
+from pages.components.status import state_badge
+
+TRAIN = "pages/train.py"
+ENGINE = {
+    "ready": "The engine is ready: a run starts at once.",
+    "starting": "The engine is starting; a run that you start now waits a few seconds for it.",
+    "down": "The engine is not running; it starts with the next run.",
+}
+
+through_dashboard()
+header("Encore", "A lab for autoencoder recommenders: train a network on ratings, watch it learn, and see what it would recommend, with SVD beside it.")
+
+
+def demo() -> None:
+    """The one-click demo: generated ratings, a small network, done within a minute."""
+    with st.container(border=True):
+        st.markdown("#### See it learn")
+        st.markdown(
+            "A small autoencoder learns the tastes of 2,000 invented people from their ratings of 1,200 invented films. "
+            "Nobody can predict these ratings better than their built-in noise, and the chart draws that floor. One person's list changes as the epochs pass."
+        )
+        if st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="run-demo"):
+            chosen = parse(presets()[DEMO].values) if DEMO in presets() else RunConfig()
+            st.switch_page(TRAIN, query_params={"run": submit(chosen).id})
+        st.caption(ENGINE[background.daemon_state()])
+
+
+def cards() -> None:
+    """One card per preset, three in a row."""
+    others = [preset for preset in presets().values() if preset.name != DEMO]
+    if not others:
+        return
+    st.markdown("#### Presets")
+    for row in range(0, len(others), 3):
+        for place, preset in zip(st.columns(3), others[row : row + 3], strict=False):
+            with place.container(border=True, height="stretch"):
+                st.markdown(f"**{words.plain(preset.title)}**")
+                st.caption(words.plain(preset.shows))
+                st.page_link(TRAIN, label="Open in Train", icon=":material/tune:", query_params={"preset": preset.name})
+
+
+def recent() -> None:
+    """The latest runs, each a link."""
+    st.markdown("#### Latest runs")
+    runs = store().list(limit=8)
+    if not runs:
+        st.caption("Nothing has run yet.")
+    for run in runs:
+        row(run)
+
+
+def row(run: Run) -> None:
+    """One run in the list."""
+    name, state, data, result, when = st.columns([1.5, 1, 2, 2, 1], vertical_alignment="center")
+    name.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
+    with state:
+        state_badge(run)
+    data.caption(words.plain(title_of(run.config["dataset"]["name"])))
+    test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get("rmse")
+    result.caption(f"test RMSE {test:.4f}" if test is not None else f"epoch {run.epoch} / {run.epochs}")
+    when.caption(ago(run.created))
+
+
+with mistakes_as_sentences():
+    demo()
+with mistakes_as_sentences():
+    cards()
+with mistakes_as_sentences():
+    recent()

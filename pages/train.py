@@ -1,0 +1,45 @@
+"""Train: configure a network, start it, watch it learn."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.config import parse
+from engine.errors import InputError
+from pages.components import address, controls, live
+from pages.components.form import describe, form
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.session import look_at, store
+from pages.components.share import share_buttons
+
+through_dashboard()
+refused = address.read()
+top = st.container()
+for sentence in refused:
+    st.warning(sentence, icon=":material/link_off:")
+
+run = None
+if address.opened():
+    try:
+        run = look_at(str(address.opened()))
+    except InputError as error:  # deleted meanwhile
+        address.open_run(None)
+        st.warning(str(error), icon=":material/link_off:")
+recent = store().list(limit=30)
+shape = controls.shape_of(recent)
+
+left, right = st.columns([1, 3.15], gap="medium")
+with left:
+    chosen = form(shape)
+    controls.buttons(run, chosen, recent)
+with right:
+    if run is not None:
+        live.panel(run, chosen, shape)
+    else:
+        controls.nothing_open(chosen, recent, shape)
+
+query = address.write(chosen)
+with top, mistakes_as_sentences():
+    shown = parse(run.config) if run is not None else chosen
+    sizes = (run.facts or {}).get("sizes") if run is not None else None
+    share_buttons(header("Train", describe(shown, shape, sizes)), query, chosen)

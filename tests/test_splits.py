@@ -1,0 +1,165 @@
+"""Every split scheme: parts are disjoint, nothing is lost uncounted, and each scheme holds out what it says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import InputError
+from engine.interactions import from_frame
+from engine.splits import (
+    FOLD_IN,
+    LABELS,
+    SPLITS,
+    TEST,
+    TRAIN,
+    UNUSED,
+    VALIDATION,
+    LastOptions,
+    PredefinedOptions,
+    RandomOptions,
+    StratifiedOptions,
+    TimeOptions,
+    UsersOptions,
+    make_split,
+)  # fmt: skip
+
+OPTIONS = {
+    "random": RandomOptions(test=0.2, validation=0.2),
+    "stratified": StratifiedOptions(test=0.2, validation=0.2),
+    "time": TimeOptions(quantile=0.7),
+    "last": LastOptions(test=0.2, validation=0.2),
+    "users": UsersOptions(test=0.2, validation=0.2, fold_in=0.5),
+    "predefined": PredefinedOptions(validation=0.2),
+}
+
+
+def ratings(n_users=30, n_items=20, share=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    user, item = np.nonzero(rng.random((n_users, n_items)) < share)
+    frame = pd.DataFrame({"user": user, "item": item, "rating": rng.integers(0, 6, len(user)).astype(float)})
+    frame["timestamp"] = rng.permutation(len(user))
+    frame["published_test"] = rng.random(len(user)) < 0.2
+    return from_frame("planted", frame)
+
+
+def test_every_registered_split_is_tested():
+    assert set(OPTIONS) == set(SPLITS)
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+@given(seed=st.integers(0, 50), n_users=st.integers(12, 40), n_items=st.integers(8, 30))
+@settings(max_examples=15, deadline=None)
+def test_no_rating_is_lost_or_doubled(kind, seed, n_users, n_items):
+    data = ratings(n_users, n_items, seed=seed)
+    split = make_split(data, OPTIONS[kind])
+    parts = {name: split.part(name) for name in LABELS}
+    kept = {
+        (split.interactions.users.index[u], split.interactions.items.index[i]): value
+        for part in parts.values()
+        for u, i, value in zip(*_entries(part), strict=True)
+    }
+    assert sum(part.nnz for part in parts.values()) == len(kept) == split.interactions.n_ratings
+    # What is missing had a user or item that training does not know; only held-out ratings can be missing with a count.
+    unknown_users = set(data.users.index) - set(split.interactions.users.index)
+    unknown_items = set(data.items.index) - set(split.interactions.items.index)
+    truth = {(data.users.index[u], data.items.index[i]): value for u, i, value in zip(*_entries(data.ratings), strict=True)}
+    for pair, value in truth.items():
+        assert kept.get(pair, value) == value
+        assert pair in kept or pair[0] in unknown_users or pair[1] in unknown_items
+    lost = len(truth) - len(kept)
+    assert sum(split.dropped.values()) <= lost
+
+
+def _entries(matrix):
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices, matrix.data
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_held_out_pairs_can_be_predicted(kind):
+    split = make_split(ratings(), OPTIONS[kind])
+    known_items = np.bincount(split.train.indices, minlength=split.interactions.n_items) > 0
+    known_users = np.diff(split.visible.indptr) > 0
+    for part in (split.validation, split.test):
+        assert known_items[part.indices].all()
+        assert known_users[np.diff(part.indptr) > 0].all()
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_same_seed_same_split_other_seed_other_split(kind):
+    data = ratings()
+    first, again = make_split(data, OPTIONS[kind]), make_split(data, OPTIONS[kind])
+    other = make_split(data, OPTIONS[kind].model_copy(update={"seed": 1}))
+    assert first.fingerprint() == again.fingerprint()
+    if kind != "last":
+        assert first.fingerprint() != other.fingerprint()
+
+
+def test_random_shares_are_exact():
+    sizes = make_split(ratings(50, 40, share=1.0), RandomOptions(test=0.1, validation=0.1)).sizes()
+    assert (sizes["test"], sizes["validation"], sizes["train"]) == (200, 180, 1620)
+
+
+def test_stratified_takes_the_same_share_of_each_user():
+    split = make_split(ratings(40, 30, share=1.0), StratifiedOptions(test=0.2, validation=0.25))
+    assert set(np.diff(split.test.indptr)) == {6}
+    assert set(np.diff(split.validation.indptr)) == {6}
+
+
+def test_last_holds_out_the_latest_of_each_user():
+    data = ratings(share=1.0)
+    split = make_split(data, LastOptions(test=0.2, validation=0.25))
+    for user in range(split.interactions.n_users):
+        mine = split.interactions.rows == user
+        when, label = split.interactions.timestamps[mine], split.labels[mine]
+        assert when[label == TRAIN].max() < when[label == VALIDATION].min() < when[label == VALIDATION].max() < when[label == TEST].min()
+
+
+def test_time_trains_on_the_earlier_ratings_only():
+    split = make_split(ratings(), TimeOptions(quantile=0.7))
+    when = split.interactions.timestamps
+    assert when[split.labels == TRAIN].max() < when[split.labels != TRAIN].min()
+    assert abs(split.sizes()["validation"] - split.sizes()["test"]) <= 1 + sum(split.dropped.values())
+
+
+def test_held_out_users_are_never_trained_on():
+    split = make_split(ratings(share=1.0), UsersOptions(test=0.2, validation=0.25, fold_in=0.5))
+    trained = np.diff(split.train.indptr) > 0
+    held_out = np.diff((split.validation + split.test).indptr) > 0
+    assert not (trained & held_out).any()
+    assert trained.sum() == 18
+    assert set(np.diff(split.part("fold_in").indptr)[held_out]) == {10}
+
+
+def test_predefined_is_the_publishers():
+    data = ratings()
+    split = make_split(data, PredefinedOptions())
+    assert (split.interactions.published_test == (split.labels == TEST)).all()
+
+
+def test_zero_ratings_are_ratings():
+    data = from_frame("zeros", pd.DataFrame({"user": np.repeat(range(10), 10), "item": list(range(10)) * 10, "rating": 0.0}), scale=(0, 1))
+    assert data.n_ratings == 100
+    assert make_split(data, RandomOptions()).sizes()["test"] == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(TimeOptions(), "no timestamps"), (LastOptions(), "no timestamps"), (PredefinedOptions(), "test file")],
+)
+def test_what_the_data_lacks_is_said(options, words):
+    frame = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "rating": [1.0, 2, 3, 4]})
+    with pytest.raises(InputError, match=words):
+        make_split(from_frame("bare", frame), options)
+
+
+def test_a_split_without_test_pairs_is_refused():
+    frame = pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "rating": [1.0, 2, 3, 4]})
+    with pytest.raises(InputError, match=r"leaves no \w+ pairs"):
+        make_split(from_frame("tiny", frame), RandomOptions(test=0.01))
+
+
+def test_labels_cover_the_named_parts():
+    assert {TRAIN, VALIDATION, TEST, FOLD_IN} == set(LABELS.values())
+    assert UNUSED not in LABELS.values()
