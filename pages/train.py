@@ -28,8 +28,8 @@ if address.opened():
 recent = store().list(limit=30)
 shape = controls.shape_of(recent)
 
-left, right = st.columns([1, 3.15], gap="medium")
-with left:
+left, right = st.columns([1, 3], gap="medium")
+with left.container(gap="xsmall"):
     chosen = form(shape)
     controls.buttons(run, chosen, recent)
 with right:

@@ -147,9 +147,10 @@ def test_threads_that_open_one_new_database_at_once_agree(tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_store_that_was_open_before_a_fork_works_after_it(store):
     run = store.create(CONFIG)
+    before = store._engine
     child = os.fork()
     if child == 0:
-        os._exit(0 if store.claim(run.id) else 1)
+        os._exit(0 if store._engine is not before and store.claim(run.id) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.get(run.id).pid == child
     assert store.ask(run.id, "stop").want == "stop"
@@ -370,6 +371,20 @@ def test_reading_waits_for_no_writer(store, tmp_path):
     blocker.close()
 
 
+def test_writing_waits_for_no_reader(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(database, "RETRIES", ())
+    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path)
+    run = store.create(CONFIG)
+    reader = sqlite3.connect(tmp_path / "runs.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    assert store.ask(run.id, "pause").state == "paused"
+    reader.execute("ROLLBACK")
+    reader.close()
+    store.close()
+
+
 def test_lists_keep_the_latest_of_each_model(store):
     run = store.create(CONFIG)
     store.add_list(run.id, 0, "svd", "u1", [{"item": "a", "score": 1.0}])
@@ -405,6 +420,7 @@ def test_tensors_come_back_as_they_were(store):
     tensors = {
         "weight": weight,
         "tied": weight.T,
+        "same": weight,
         "half": torch.ones(2, dtype=torch.bfloat16),
         "counts": np.array([[1, 2]])[:, ::-1],
         "none": torch.empty(0),

@@ -16,7 +16,7 @@ from engine.datasets import movielens, synthetic, toy
 from engine.datasets.sources import Progress, find
 from engine.datasets.table import Columns, Preview, preview, read_table
 from engine.datasets.uploads import PREFIX, Upload, load_upload, save_upload, uploads
-from engine.errors import InputError, unknown
+from engine.errors import unknown
 from engine.interactions import Interactions, from_frame
 
 __all__ = [

@@ -75,7 +75,8 @@ def curves(
         series.append(_rules(rules, colours["grey"], (low, high), height))
     number = {"fontSize": 11, "color": colours["grey"]}
     name = {"nameTextStyle": {"fontSize": 11, "color": colours["grey"]}}
-    y_axis: dict[str, Any] = {"type": "log" if log else "value", "name": y_name, "min": low, "max": high, **name}
+    y_axis: dict[str, Any] = {"type": "log" if log else "value", "name": y_name, "min": low, "max": high}
+    y_axis["nameTextStyle"] = {**name["nameTextStyle"], "align": "left"}
     if not log:
         y_axis["interval"] = step
     return {

@@ -39,14 +39,14 @@ def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> Non
         on_click=_start,
         args=(chosen,),
     )
-    pause, stop = st.columns(2, gap="small", wrap=False)
+    row = st.container(horizontal=True, gap="small", wrap=False)
     if run is not None and run.state in ("paused", "stopped", "crashed", "failed"):
-        pause.button("Resume", width="stretch", on_click=_ask, args=(run.id, "run"))
+        row.button("Resume", width="stretch", on_click=_ask, args=(run.id, "run"))
     else:
         wanted = run is not None and active and run.want == "run"
-        pause.button("Pause", width="stretch", disabled=not wanted, on_click=_ask, args=(run.id if run else "", "pause"))
+        row.button("Pause", width="stretch", disabled=not wanted, on_click=_ask, args=(run.id if run else "", "pause"))
     stoppable = run is not None and (run.state == "paused" or (active and run.want != "stop"))
-    stop.button("Stop", width="stretch", disabled=not stoppable, on_click=_ask, args=(run.id if run else "", "stop"))
+    row.button("Stop", width="stretch", disabled=not stoppable, on_click=_ask, args=(run.id if run else "", "stop"))
     if problem := st.session_state.pop(_PROBLEM, None):
         st.error(problem, icon=":material/error:")
     if chosen is not None:
@@ -70,7 +70,7 @@ def shape_of(recent: list[Run]) -> tuple[int, int] | None:
 
 def nothing_open(chosen: RunConfig | None, recent: list[Run], shape: tuple[int, int] | None) -> None:
     """What stands right of the form while no run is open."""
-    centre, right = st.columns([2.75, 1.1], gap="small")
+    centre, right = st.columns([2.1, 1], gap="small")
     with centre.container(border=True):
         st.markdown("#### No run is open")
         st.markdown("Choose a network on the left and press **Start**: its curves appear here while it trains, with SVD beside it.")
@@ -98,7 +98,7 @@ def ago(moment: float) -> str:
 
 def _outlook(run: Run | None, active: bool, same: bool, chosen: RunConfig, recent: list[Run]) -> str:
     seconds = expected_seconds(chosen, recent)
-    parts = [f"about {words.duration(seconds)} on this machine"] if seconds else []
+    parts = [f"about {words.duration(seconds)} on this machine"] if seconds and not active else []
     if active and run is not None:
         parts.append(f"{run.name} is {run.state}" if same else f"Start begins another run beside {run.name}")
     else:

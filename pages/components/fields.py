@@ -68,6 +68,7 @@ def segments(path: str, usual: Sequence[str], *, label: str | None = None, namin
         format_func=lambda option: MORE_SHOWN if option == MORE else naming(option),
         required=True,
         width="stretch",
+        wrap=False,
         key=key,
         help=info.description,
         on_change=_take_segment,

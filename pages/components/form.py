@@ -132,16 +132,16 @@ def _presets() -> None:
     except InputError:
         now = None
     st.session_state["preset"] = next((name for name, preset in known.items() if parse(preset.values) == now), OWN)
+    shows = "\n".join(f"- **{words.plain(preset.title)}** {words.plain(preset.shows)}" for preset in known.values())
     st.selectbox(
         "Preset",
         [OWN, *known],
         key="preset",
-        format_func=lambda name: f"Preset: {known[name].title}" if name else "Own settings",
+        # The dataset stands right below.
+        format_func=lambda name: known[name].title.partition(" on ")[0] if name else "own settings",
         on_change=_take_preset,
-        label_visibility="collapsed",
+        help=shows,
     )
-    if name := st.session_state["preset"]:
-        st.caption(known[name].shows)
 
 
 def _take_preset() -> None:
@@ -206,6 +206,7 @@ def _refeeding() -> None:
         key=key,
         required=True,
         width="stretch",
+        wrap=False,
         on_change=_take_refeeding,
         help=f"The network's output is a complete row; fed back in, it is trained on once more. {fields.about('refeed.target').description}",
     )

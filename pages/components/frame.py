@@ -9,7 +9,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import InputError
-from pages import navigation
+from pages import ROOT, navigation
+
+ASSETS = ROOT / "assets"
+SIDEBAR = 200
+"""Width in pixels; what it saves goes to the charts."""
 
 _FRAMED = "framed"
 
@@ -18,13 +22,15 @@ def through_dashboard() -> None:
     """First line of every page. The first link that a fresh server is asked for runs the page's script alone, for Streamlit
     takes any folder called pages for its own until the dashboard has run once; this sends such a visit through the dashboard."""
     if _FRAMED not in st.session_state:
+        enter_dashboard()
         navigation()
-        st.session_state[_FRAMED] = True
         st.rerun()
 
 
 def enter_dashboard() -> None:
-    """First line of the dashboard."""
+    """First line of the dashboard: what the browser has to know before anything is drawn."""
+    st.set_page_config(page_title="Encore", page_icon=str(ASSETS / "icon.svg"), layout="wide", initial_sidebar_state=SIDEBAR)
+    st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
     st.session_state[_FRAMED] = True
 
 

@@ -19,6 +19,7 @@ from pages.components.session import ACTIVE, look_at, store
 from pages.components.watched import watched_card
 
 SECOND = 1.0
+LOG_LINES = 8
 _FROZEN = "frozen"
 
 
@@ -29,30 +30,34 @@ def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> N
         draft: what the form holds, for the picture of the network; None while it is not valid.
         shape: users and items of the draft's split, where known.
     """
-    drawn = (run.state, run.want)
+    drawn = _outside(run)
     pace = SECOND if run.state in ACTIVE else None
     st.fragment(_turn, run_every=pace, key=f"live.{run.id}")(run.id, drawn, draft, shape)
 
 
-def _turn(run_id: str, drawn: tuple[str, str], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
+def _outside(run: Run) -> tuple[str, str, bool]:
+    """What the parts of the page outside the fragment (buttons, polling, the line under the title) follow from."""
+    return run.state, run.want, bool(run.facts)
+
+
+def _turn(run_id: str, drawn: tuple[str, str, bool], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
     with mistakes_as_sentences():
         run = look_at(run_id)
-        if (run.state, run.want) != drawn:
-            # Buttons and polling stand outside this fragment, and follow from the state.
+        if _outside(run) != drawn:
             st.rerun()
         frame = _frame(run)
-        centre, right = st.columns([2.75, 1.1], gap="small")
+        status.status_line(run, frame)
+        status.tiles(run, frame)
+        status.final_result(run)
+        centre, right = st.columns([2.1, 1], gap="small")
         with centre:
-            status.status_line(run, frame)
-            status.tiles(run, frame)
-            status.final_result(run)
             _held_out(run, frame)
             _objective(run, frame)
+            _below(run, frame)
         with right:
             config = draft or parse(run.config)
             network_card(config, shape)
             watched_card(run)
-        _below(run, frame)
 
 
 def _frame(run: Run) -> pd.DataFrame:
@@ -134,17 +139,16 @@ def _chart_controls(run: Run) -> None:
         st.session_state.setdefault("x-axis", address.view("x"))
         st.segmented_control("x axis", [*series.AXES], required=True, key="x-axis", label_visibility="collapsed", on_change=_look_otherwise)
         st.session_state.setdefault("log-axis", address.view("log") == "true")
-        st.toggle("log", key="log-axis", help="Logarithmic y axes.", on_change=_look_otherwise)
+        st.toggle("log", key="log-axis", on_change=_look_otherwise)
         st.toggle("freeze", key=_FROZEN, help="Keep the curves as they are, to zoom into them with the wheel; the run goes on.")
         st.download_button(
-            "CSV",
+            ":material/download:",
             lambda: store().metrics(run.id).to_csv(index=False).encode(),
             file_name=f"{run.name}.csv",
             mime="text/csv",
-            icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="All points of all curves.",
+            help="Download all points of all curves as CSV",
         )
 
 
@@ -155,17 +159,17 @@ def _look_otherwise() -> None:
 
 
 def _below(run: Run, frame: pd.DataFrame) -> None:
-    left, middle, right = st.columns(3, gap="small")
+    left, right = st.columns(2, gap="small")
     with left.container(border=True, height="stretch"):
         st.markdown("**What differs from the defaults**")
         _badges(run.config)
-    with middle.container(border=True, height="stretch"):
-        st.markdown("**Log**")
-        lines = [f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}" for moment, text in store().logs(run.id, last=6)]
-        st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True)
     with right.container(border=True, height="stretch"):
         st.markdown("**Read this curve**")
         st.caption(_reading(run, frame))
+    with st.container(border=True):
+        st.markdown("**Log**")
+        lines = [f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}" for moment, text in store().logs(run.id, last=LOG_LINES)]
+        st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True)
 
 
 def _badges(stored: dict[str, Any]) -> None:

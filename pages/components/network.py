@@ -12,7 +12,7 @@ from engine.models.configs import AutoencoderConfig, SVDConfig
 
 WIDTH = 240
 TALLEST, SHORTEST = 100, 12
-ARROW_ROOM, LABEL_ROOM, TOP = 34, 34, 4
+ARROW_ROOM, TOP = 34, 4
 BLUE, AMBER, VERMILION = "#2A8FCB", "#E69F00", "#D55E00"
 
 
@@ -83,7 +83,8 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
                 f'<line x1="{x:.1f}" y1="{base - height / 2 + 2:.1f}" x2="{x:.1f}" y2="{base + height / 2 - 2:.1f}" '
                 f'stroke="{"#12161C" if dark else "#FFFFFF"}" stroke-width="{bar * 0.55:.1f}" stroke-dasharray="{dashes}"/>'
             )
-    shapes += _unit_labels(units, centres, bottom + 14, ink)
+    labels, lines = _unit_labels(units, centres, bottom + 14, ink)
+    shapes += labels
     if model.dropout:
         place = " everywhere" if dropped_everywhere else ""
         y = bottom - 2 if dropped_everywhere else base + heights[code] / 2 + 13
@@ -102,13 +103,13 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
             shapes.append(_text(x, base + 4, label, ink, 11))
     title = escape(_in_words(model, columns, refeed))
     font = "font-family=\"'Source Sans','Source Sans Pro',Helvetica,Arial,sans-serif\""
-    height = round(bottom + LABEL_ROOM)
+    height = round(bottom + 6 + 12 * lines)
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}><title>{title}</title>{"".join(shapes)}</svg>'
 
 
-def _unit_labels(units: list[int | None], centres: list[float], top: float, ink: str) -> list[str]:
-    """Units under the bars; where they would touch, every other one stands a line lower, and of very many only the ends and the code."""
+def _unit_labels(units: list[int | None], centres: list[float], top: float, ink: str) -> tuple[list[str], int]:
+    """Units under the bars, and the lines that they take; where they would touch, every other one stands a line lower, and of very many only the ends and the code."""
     texts = ["n" if unit is None else f"{unit:,}" for unit in units]
     room = centres[1] - centres[0]
     widest = max(len(text) for text in texts) * 5.8
@@ -116,11 +117,8 @@ def _unit_labels(units: list[int | None], centres: list[float], top: float, ink:
         shown = {0, len(units) // 2, len(units) - 1}
         texts = [text if index in shown else "" for index, text in enumerate(texts)]
     lines = 2 if widest > room else 1
-    return [
-        _text(x, top + (index % lines) * 12, text, ink, 10.5)
-        for index, (x, text) in enumerate(zip(centres, texts, strict=True))
-        if text
-    ]
+    labels = [_text(x, top + (index % lines) * 12, text, ink, 10.5) for index, (x, text) in enumerate(zip(centres, texts, strict=True)) if text]
+    return labels, lines
 
 
 def _dashes(length: float, silenced: float, pieces: int = 8) -> str:

@@ -42,8 +42,8 @@ def status_line(run: Run, frame: pd.DataFrame) -> None:
         state_badge(run)
         st.markdown(f"**{words.plain(run.name)}**", width="content")
         st.caption(words.plain(_progress(run, frame)), width="content")
-    done = min(1.0, run.epoch / run.epochs) if run.epochs else 0.0
-    st.progress(1.0 if run.state == "finished" else done)
+        done = min(1.0, run.epoch / run.epochs) if run.epochs else 0.0
+        st.progress(1.0 if run.state == "finished" else done, width=120)
     if run.error:
         st.error(run.error, icon=":material/error:")
     elif run.state == "crashed":
@@ -98,50 +98,34 @@ def best_epoch(run: Run, frame: pd.DataFrame) -> int | None:
 
 def tiles(run: Run, frame: pd.DataFrame) -> None:
     """Validation RMSE, train loss, best epoch, and the difference to SVD."""
-    facts = run.facts or {}
     first, second, third, fourth = st.columns(4, gap="small")
     rmse = list(series.per_epoch(frame, "validation/rmse").values())
-    change = rmse[-1] - rmse[-2] if len(rmse) > 1 else None
-    with first:
-        st.metric(
-            "validation RMSE",
-            words.measured(rmse[-1] if rmse else None),
-            None if change is None or math.isnan(change) else f"{words.signed(change)}",
-            delta_color="inverse" if change else "off",
-            delta_arrow="auto" if change is None or math.isnan(change) else ("down" if change < 0 else "up"),
-            delta_description="since last epoch" if change is not None else "each epoch",
-            border=True,
-            height="stretch",
-            help=MEANING["rmse"],
-        )
-    with second:
-        batch = series.last(frame, "batch/loss")
-        st.metric(
-            "train loss",
-            words.measured(series.last(frame, "train/loss")),
-            border=True,
-            height="stretch",
-            help=MEANING["loss"],
-            delta=None if batch is None else f"{batch:.4f}",
-            delta_arrow="off",
-            delta_color="off",
-            delta_description="last batch" if batch is not None else None,
-        )
+    batch = series.last(frame, "batch/loss")
     best = best_epoch(run, frame)
+    with first:
+        _tile("validation RMSE", words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
+    with second:
+        _tile("train loss", words.measured(series.last(frame, "train/loss")), f"last batch {batch:.4f}" if batch is not None else "", MEANING["loss"])
     with third:
-        st.metric(
-            "best epoch",
-            "–" if best is None else str(best),
-            None if best is None else "kept",
-            delta_arrow="off",
-            delta_color="off",
-            delta_description=None if best is None else "as checkpoint",
-            border=True,
-            height="stretch",
-            help=MEANING["best"],
-        )
+        _tile("best epoch", "–" if best is None else str(best), "" if best is None else "its weights are kept", MEANING["best"])
     with fourth:
-        _against_svd(facts, frame, best)
+        _against_svd(run.facts or {}, frame, best)
+
+
+def _tile(label: str, value: str, note: str, meaning: str) -> None:
+    """A number with its name and a note; unlike st.metric it breaks lines instead of cutting them."""
+    with st.container(border=True, height="stretch", gap=None):
+        st.caption(label, help=meaning)
+        st.header(value, anchor=False)
+        st.caption(note or "\u00a0")
+
+
+def _change(values: list[float]) -> str:
+    if len(values) < 2 or math.isnan(values[-1] - values[-2]):
+        return "at each epoch's end"
+    change = values[-1] - values[-2]
+    color, arrow = ("green", "▼") if change < 0 else ("orange", "▲")
+    return f":{color}[{arrow} {abs(change):.4f}] since last epoch"
 
 
 def _against_svd(facts: dict[str, Any], frame: pd.DataFrame, best: int | None) -> None:
@@ -149,26 +133,20 @@ def _against_svd(facts: dict[str, Any], frame: pd.DataFrame, best: int | None) -
     difference = series.per_epoch(frame, "difference/svd").get(best or 0, math.nan)
     interval = series.per_epoch(frame, "difference/svd_interval").get(best or 0, math.nan)
     pairs = facts.get("sizes", {}).get("validation")
-    known = not (math.isnan(difference) or math.isnan(interval))
-    verdict, color = verdict_against_svd(difference, interval) if known else (None, "off")
-    st.metric(
-        f"against SVD (rank {rank})" if rank else "against SVD",
-        words.signed(difference) if known else "–",
-        verdict,
-        delta_arrow="off",
-        delta_color=color,
-        delta_description=f"±{interval:.4f} · {pairs:,} pairs" if known and pairs else None,
-        border=True,
-        height="stretch",
-        help=MEANING["svd"],
-    )
+    label = f"against SVD (rank {rank})" if rank else "against SVD"
+    if math.isnan(difference) or math.isnan(interval):
+        _tile(label, "–", "", MEANING["svd"])
+        return
+    verdict, color = verdict_against_svd(difference, interval)
+    counted = f"{pairs:,} pairs · " if pairs else ""
+    _tile(label, words.signed(difference), f"{counted}±{interval:.4f} · :{color}[**{verdict}**]", MEANING["svd"])
 
 
 def verdict_against_svd(difference: float, interval: float) -> tuple[str, Any]:
     """What may be said of a difference of RMSEs (negative: better than SVD), and its colour."""
     if abs(difference) <= interval:
         return "not distinguishable", "gray"
-    return ("better", "green") if difference < 0 else ("SVD wins", "orange")
+    return ("distinguishable", "green") if difference < 0 else ("SVD wins", "orange")
 
 
 def final_result(run: Run) -> None:

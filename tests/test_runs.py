@@ -1,0 +1,176 @@
+"""A whole run through the store: repeatable, resumable, and honest about what went wrong."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engine import runs
+from engine.config import merge, parse
+from engine.errors import InputError
+from engine.models import MODELS
+from engine.recommendations import find_item, for_new_user, for_user, read_ratings
+from engine.settings import settings
+from engine.store import RunStore
+
+SMALL = {
+    "preprocessing": {"sample_users": 150, "sample_items": 120},
+    "model": {"layers": [12], "dropout": 0.2},
+    "training": {"epochs": 6, "batch_size": 32, "lr": 0.01},
+    "evaluation": {"max_rank": 6},
+}
+
+
+@pytest.fixture
+def store() -> RunStore:
+    here = settings()
+    return RunStore(here.store_url, here.artifacts)
+
+
+def run(store, changes=None, **create):
+    config = parse(merge(SMALL, changes or {}))
+    made = store.create(config.model_dump(mode="json"), **create)
+    runs.execute(made.id, store)
+    return store.get(made.id)
+
+
+def figures(one):
+    return {name: one.summary[name] for name in ("epochs", "best_epoch", "metrics", "baselines", "difference")}
+
+
+def rows(store, one):
+    frame = store.metrics(one.id)
+    return frame[~frame["name"].str.startswith("batch/")].drop(columns="seconds").reset_index(drop=True)
+
+
+@pytest.mark.parametrize("changes", [{}, {"refeed.steps": 1, "refeed.noise": 0.1}, {"model.orientation": "item"}], ids=str)
+def test_same_config_and_seed_give_the_same_metrics(store, changes):
+    first, second = run(store, changes), run(store, changes)
+    assert first.state == second.state == "finished"
+    assert figures(first) == figures(second)
+    assert rows(store, first).equals(rows(store, second))
+
+
+def test_another_seed_gives_other_metrics(store):
+    assert figures(run(store)) != figures(run(store, {"training.seed": 1}))
+
+
+@pytest.mark.parametrize("want", ["stop", "pause"])
+@pytest.mark.parametrize("after", [6, 11])
+def test_interrupted_and_resumed_it_ends_as_if_undisturbed(store, monkeypatch, want, after):
+    monkeypatch.setattr(runs, "BEAT_EVERY", 0.0)
+    straight = run(store)
+    made = store.create(parse(SMALL).model_dump(mode="json"))
+    beats, beat = [], store.beat
+
+    def interrupting(run_id, **told):
+        beats.append(told)
+        if len(beats) == after:
+            store.ask(run_id, want)
+        return beat(run_id, **told)
+
+    monkeypatch.setattr(store, "beat", interrupting)
+    runs.execute(made.id, store)
+    halted = store.get(made.id)
+    assert halted.state == {"stop": "stopped", "pause": "paused"}[want]
+    assert halted.epoch < 6
+    torch.rand(100)
+    store.ask(made.id, "run")
+    runs.execute(made.id, store)
+    resumed = store.get(made.id)
+    assert resumed.state == "finished"
+    assert figures(resumed) == figures(straight)
+    assert rows(store, resumed).equals(rows(store, straight)), "no row missing, doubled or different"
+
+
+def test_rows_lists_and_facts_are_there_for_pages(store):
+    one = run(store)
+    frame = store.metrics(one.id)
+    per_epoch = frame[frame["name"] == "validation/rmse"]
+    assert per_epoch["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert {"train/loss", "train/rmse", "validation/mae", "difference/svd", "difference/svd_interval"} <= set(frame["name"])
+    assert one.facts["noise_floor"] < one.facts["baselines"]["svd"]["validation"]["rmse"]
+    lists = store.lists(one.id)
+    assert {(entry["model"], entry["epoch"]) for entry in lists} == {("svd", 0), *(("run", epoch) for epoch in range(1, 7))}
+    trained = runs.load_model(one.id, store)
+    row = trained.split.interactions.user_position(one.facts["watch_user"])
+    seen = set(trained.split.interactions.items.index[trained.split.train[[row]].indices])
+    assert not seen & {item["item"] for entry in lists for item in entry["items"]}
+
+
+def test_best_epoch_has_the_lowest_validation_error_and_is_the_one_kept(store):
+    one = run(store, {"training.lr": 0.05, "training.epochs": 12})
+    frame = store.metrics(one.id, names=["validation/rmse"])
+    assert one.summary["best_epoch"] == frame.loc[frame["value"].idxmin(), "epoch"]
+    assert one.summary["metrics"]["validation"]["rmse"] == pytest.approx(frame["value"].min())
+
+
+def test_a_diverging_run_says_when_and_what_to_try(store):
+    one = run(store, {"training.optimizer": "sgd", "training.lr": 1e6})
+    assert one.state == "failed"
+    assert one.error == "The loss stopped being a number in epoch 1: try a lower learning rate than 1e+06."
+
+
+def test_a_callers_mistake_found_late_fails_the_run_with_its_sentence(store):
+    one = run(store, {"dataset.name": "toy", "split.kind": "time"})
+    assert one.state == "failed"
+    assert "no timestamps" in one.error
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_runs_to_its_end(store, name):
+    options = {"layers": [8]} if name == "autoencoder" else {"rank": 3} if name == "svd" else {}
+    one = run(store, {"model.name": name, **{f"model.{key}": value for key, value in options.items()}})
+    assert one.state == "finished", one.error
+    test = one.summary["metrics"]["test"]
+    assert ("rmse" in test) == (name != "popularity")
+    assert 0 <= test["ndcg@10"] <= 1
+    json.dumps(one.summary)
+
+
+def test_a_model_equal_to_a_baseline_has_its_figures(store):
+    one = run(store, {"model.name": "bias"})
+    baseline = one.summary["baselines"]["bias"]
+    assert one.summary["metrics"]["test"] == {name: value for name, value in baseline.items() if name != "validation"}
+
+
+def test_recommendations_of_a_user_and_of_a_stranger_with_the_same_ratings_agree(store, tmp_path):
+    trained = runs.load_model(run(store).id, store)
+    data = trained.split.interactions
+    user = str(data.users.index[3])
+    lists = for_user(trained, user, 5)
+    file = tmp_path / "ratings.csv"
+    file.write_text("title,rating\n" + "".join(f'"{entry["title"]}",{entry["rating"]}\n' for entry in lists["history"]), encoding="utf-8")
+    stranger = for_new_user(trained, read_ratings(file, data), 5)
+    assert [entry["item"] for entry in stranger["recommendations"]] == [entry["item"] for entry in lists["recommendations"]]
+    np.testing.assert_allclose(
+        [entry["score"] for entry in stranger["svd"]], [entry["score"] for entry in lists["svd"]], rtol=1e-4
+    )  # fmt: skip
+    assert all(entry["hit"] == (entry["held_out"] is not None and entry["held_out"] >= 4) for entry in lists["recommendations"])
+
+
+def test_an_item_based_model_refuses_a_stranger(store):
+    trained = runs.load_model(run(store, {"model.orientation": "item"}).id, store)
+    with pytest.raises(InputError, match="item-based and knows only its training users"):
+        for_new_user(trained, {0: 5.0}, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "not a CSV"), ("item,rating\n", "at least one line"), ("item,rating\nNo Such Film,4\n", "No item 'No Such Film'"), ("a\n1\n", "two columns")],
+)
+def test_a_bad_ratings_file_is_answered(store, tmp_path, content, words):
+    data = runs.open_split(parse(SMALL)).interactions
+    (tmp_path / "mine.csv").write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_ratings(tmp_path / "mine.csv", data)
+    with pytest.raises(InputError, match="no file"):
+        read_ratings(tmp_path / "absent.csv", data)
+
+
+def test_a_near_title_is_suggested():
+    data = runs.open_split(parse(SMALL)).interactions
+    title = str(data.titles[0])
+    with pytest.raises(InputError, match="Did you mean"):
+        find_item(data, title[:-2])
