@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from pages import navigation
 from pages.components.frame import enter_dashboard, mistakes_as_sentences
-from pages.components.session import warm_engine
 
-enter_dashboard()
-page = navigation()
-with mistakes_as_sentences():
-    warm_engine()
-with mistakes_as_sentences():
-    page.run()
+
+def main() -> None:
+    """Draw the frame, then the page that the person is on."""
+    enter_dashboard()
+    page = navigation()
+    # The engine takes a second to import; the navigation does not wait for it.
+    from pages.components.session import warm_engine
+
+    with mistakes_as_sentences():
+        warm_engine()
+    with mistakes_as_sentences():
+        page.run()
+
+
+main()

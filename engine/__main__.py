@@ -6,6 +6,7 @@ import json
 import math
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,15 +88,15 @@ def list_datasets(as_json: bool) -> None:
     """List the datasets and whether each can be loaded without a network."""
     rows = [
         {
-            "name": name,
+            "name": dataset.name,
             "title": dataset.title,
             "users": dataset.n_users,
             "items": dataset.n_items,
             "ratings": dataset.n_ratings,
             "timestamps": dataset.has_timestamps,
-            "available": datasets.available(name),
+            "available": datasets.available(dataset.name),
         }
-        for name, dataset in datasets.DATASETS.items()
+        for dataset in datasets.listing()
     ]
     for row in rows:
         click.echo(f"{row['name']:<18} {row['users']:>8,} users {row['items']:>8,} items {row['ratings']:>10,} ratings  "
@@ -115,7 +116,8 @@ def train(as_json: bool, **options: Any) -> None:
     store = open_store()
     run = store.create(wanted.model_dump(mode="json"), queue="foreground")
     click.echo(f"run {run.id} ({run.name})", err=True)
-    signal.signal(signal.SIGINT, lambda *_: store.ask(run.id, "stop"))
+    # Not in the handler itself: it may interrupt the very write that it would wait for.
+    signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=store.ask, args=(run.id, "stop")).start())
     runs.execute(run.id, store, lambda line: click.echo(line, err=True))
     run = store.get(run.id)
     if run.state == "failed":
@@ -217,7 +219,8 @@ def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
     """Decompose a whole dataset: singular values and reconstruction error; of a small one also the matrix and each user's next item."""
     from engine import decomposition
 
-    result = decomposition.decompose_dataset(datasets.load(datasets.DatasetConfig(name=dataset)), rank, centring)
+    data = datasets.load(datasets.DatasetConfig(name=dataset))
+    result = decomposition.decompose_dataset(data, rank, "bias" if centring == "bias" else "none")
     if as_json:
         _print(result)
         return
@@ -241,7 +244,7 @@ def open_store() -> RunStore:
 
 def report(run: Run) -> dict[str, Any]:
     """What scripts read of a run."""
-    empty = {"metrics": {}, "baselines": {}, "best_epoch": None, "seconds_per_epoch": None, "peak_memory_mb": None}
+    empty: dict[str, Any] = {"metrics": {}, "baselines": {}, "best_epoch": None, "seconds_per_epoch": None, "peak_memory_mb": None}
     return {
         "run_id": run.id,
         "name": run.name,

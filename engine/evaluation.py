@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from engine.errors import InputError
 from engine.metrics import ranking_metrics, rating_metrics, top_k
 from engine.models.configs import SVDConfig
 from engine.models.contract import Recommender, chunks
-from engine.models.svd import SVD
+from engine.models.svd import SVD, highest_rank
 from engine.splits import Split
 
 Protocol = Literal["prediction", "reconstruction"]
@@ -111,19 +109,11 @@ def recommend(model: Recommender, visible: sp.csr_array, user: int, top: int) ->
     return best, scores[0, best]
 
 
-def choose_rank(split: Split, max_rank: int, monitor: Callable[[SVD], float]) -> SVD:
-    """The bias-centred SVD whose rank has the lowest validation error, decomposed once.
-
-    Args:
-        monitor: validation error of a fitted SVD.
-    """
-    highest = min(max_rank, min(split.train.shape) - 1)
-    if highest < 1:
-        raise InputError(f"{split.interactions.name} is too small for an SVD beside the run: it needs at least two users and two items.")
-    widest = SVD(SVDConfig(rank=highest), *split.train.shape)
+def choose_rank(split: Split, max_rank: int) -> SVD:
+    """The SVD of the training ratings, centred by bias, whose rank up to `max_rank` has the lowest validation RMSE."""
+    widest = SVD(SVDConfig(rank=min(max_rank, highest_rank(split.train.shape))), *split.train.shape)
     widest.fit(split.train)
-    ranks = sorted({*range(1, min(highest, 12) + 1), *range(14, highest + 1, 2), highest})
-    return min((widest.truncated(rank) for rank in ranks), key=monitor)
+    return widest.truncated(int(widest.rmse_by_rank(split.visible, split.validation).argmin()) + 1)
 
 
 def entry_rows(matrix: sp.csr_array) -> np.ndarray:

@@ -73,9 +73,7 @@ def fit_baselines(split: Split, config: RunConfig) -> Baselines:
     """Bias, and the SVD (centred by bias) whose rank has the lowest validation RMSE."""
     bias = Bias(BiasConfig(), *split.train.shape)
     bias.fit(split.train)
-    svd = choose_rank(
-        split, config.evaluation.max_rank, lambda model: float(np.square(predict(model, split.visible, split.validation).errors).mean())
-    )
+    svd = choose_rank(split, config.evaluation.max_rank)
     return Baselines(bias, svd)
 
 

@@ -189,9 +189,9 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Everything that the next batch depends on: tensors by name, and plain values."""
-        tensors = {f"model.{name}": value.detach() for name, value in self.model.state_dict().items()}
+        tensors: dict[str, Any] = {f"model.{name}": value.detach() for name, value in self.model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items() if value is not None}

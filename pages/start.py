@@ -5,16 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import background
-from engine.config import RunConfig, parse
-from engine.presets import DEMO, presets
+from engine.config import parse
+from engine.presets import DEMO, preset, presets
 from engine.store import Run
 from pages.components import words
 from pages.components.controls import ago
 from pages.components.form import title_of
 from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.network import network_image
 from pages.components.session import store, submit
 from pages.components.status import state_badge
 
+IN_ONE_SENTENCE = (
+    "A lab for autoencoder recommenders: train a network on ratings, watch it learn, and see what it would recommend, with SVD beside it."
+)
 TRAIN = "pages/train.py"
 ENGINE = {
     "ready": "The engine is ready: a run starts at once.",
@@ -23,35 +27,40 @@ ENGINE = {
 }
 
 through_dashboard()
-header("Encore", "A lab for autoencoder recommenders: train a network on ratings, watch it learn, and see what it would recommend, with SVD beside it.")
+header("Encore", IN_ONE_SENTENCE)
 
 
 def demo() -> None:
     """The one-click demo: generated ratings, a small network, done within a minute."""
+    config = parse(preset(DEMO).values)
     with st.container(border=True):
-        st.markdown("#### See it learn")
-        st.markdown(
-            "A small autoencoder learns the tastes of 2,000 invented people from their ratings of 1,200 invented films. "
-            "Nobody can predict these ratings better than their built-in noise, and the chart draws that floor. One person's list changes as the epochs pass."
-        )
-        if st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="run-demo"):
-            chosen = parse(presets()[DEMO].values) if DEMO in presets() else RunConfig()
-            st.switch_page(TRAIN, query_params={"run": submit(chosen).id})
-        st.caption(ENGINE[background.daemon_state()])
+        left, right = st.columns([2.2, 1], gap="large", vertical_alignment="center")
+        with left:
+            st.markdown("#### See it learn")
+            st.markdown(
+                "A small autoencoder learns the tastes of 2,000 invented people from their ratings of 1,200 invented films. "
+                "Nobody can predict these ratings better than their built-in noise, and the chart draws that floor. "
+                "One person's list changes as the epochs pass."
+            )
+            if st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="run-demo"):
+                st.switch_page(TRAIN, query_params={"run": submit(config).id})
+            st.caption(ENGINE[background.daemon_state()])
+        with right:
+            network_image(config, (2000, 1200))
 
 
 def cards() -> None:
     """One card per preset, three in a row."""
-    others = [preset for preset in presets().values() if preset.name != DEMO]
+    others = [one for one in presets().values() if one.name != DEMO]
     if not others:
         return
     st.markdown("#### Presets")
     for row in range(0, len(others), 3):
-        for place, preset in zip(st.columns(3), others[row : row + 3], strict=False):
+        for place, one in zip(st.columns(3), others[row : row + 3], strict=False):
             with place.container(border=True, height="stretch"):
-                st.markdown(f"**{words.plain(preset.title)}**")
-                st.caption(words.plain(preset.shows))
-                st.page_link(TRAIN, label="Open in Train", icon=":material/tune:", query_params={"preset": preset.name})
+                st.markdown(f"**{words.plain(one.title)}**")
+                st.caption(words.plain(one.shows))
+                st.page_link(TRAIN, label="Open in Train", icon=":material/tune:", query_params={"preset": one.name})
 
 
 def recent() -> None:

@@ -20,7 +20,7 @@ def advance(value: int) -> int:
 
 
 def execute(run_id: str, store: RunStore) -> None:
-    """Claims, advances, checkpoints and obeys as the config's `fake` section says: seconds (per epoch), deaf, child, die_at."""
+    """Claims, advances, checkpoints and obeys as the config's `fake` section says: seconds (per epoch), deaf, child, die_at, linger."""
     if not store.claim(run_id, current()):
         return
     run = store.get(run_id)
@@ -47,6 +47,7 @@ def execute(run_id: str, store: RunStore) -> None:
             store.finish(run_id, "paused" if wish.want == "pause" else "stopped")
             return
     store.finish(run_id, "finished", summary={"value": value})
+    time.sleep(fake.get("linger", 0.0))
 
 
 def broken(run_id: str, store: RunStore) -> None:

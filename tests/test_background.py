@@ -218,7 +218,9 @@ def test_a_daemon_that_is_told_to_leave_leaves_its_runs_alone(lab):
     run_id = lab.submit(40, seconds=0.05)
     run = lab.at(run_id, 2)
     os.kill(pid, signal.SIGTERM)
-    until(lambda: not background.daemon_alive())
+    until(lambda: processes.identify(pid) is None)
+    assert not background.daemon_alive()
+    assert lab.store.get(run_id).state == "running"
     assert check_finished(lab, run_id, 40).pid == run.pid
     until(lambda: not lab.alive())
 
@@ -341,6 +343,16 @@ def test_a_run_that_does_not_obey_is_killed_with_its_children(lab, want, then):
     assert processes.alive(run.process) is False
     until(lambda: processes.identify(children[0]) is None)
     check_finished(lab, lab.submit(2), 2)
+
+
+def test_a_process_that_does_not_end_with_its_run_is_killed(lab):
+    lab.patience, lab.slots = 0.3, 1
+    lab.start()
+    run = check_finished(lab, lab.submit(2, linger=60.0), 2)
+    assert processes.alive(run.process)
+    check_finished(lab, lab.submit(2), 2)
+    assert lab.store.get(run.id) == run
+    assert not processes.alive(run.process)
 
 
 def test_children_of_a_killed_run_die_with_it(lab):

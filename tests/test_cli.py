@@ -12,7 +12,16 @@ from click.testing import CliRunner
 from engine.__main__ import main
 
 ROOT = Path(__file__).parents[1]
-TOY = ["--dataset", "synthetic", "--set", "preprocessing.sample_users=120", "--set", "preprocessing.sample_items=100", "--set", "model.layers=8"]
+TOY = [
+    "--dataset",
+    "synthetic",
+    "--set",
+    "preprocessing.sample_users=120",
+    "--set",
+    "preprocessing.sample_items=100",
+    "--set",
+    "model.layers=8",
+]
 PRINTED = """
  1  1  1  0  2  0  0  0  1  1
  2  0  1  1  4  0  2  1  3  1
@@ -79,13 +88,28 @@ def test_a_file_of_ratings_is_a_dataset(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("who,what,stars\n" + "\n".join(lines), encoding="utf-8")
     found = last_json(
-        call("train", "--dataset", path, "--set", "dataset.user=who", "--set", "dataset.item=what", "--set", "model.layers=4", "--epochs", 2, "--json")
+        call(
+            "train",
+            "--dataset",
+            path,
+            "--set",
+            "dataset.user=who",
+            "--set",
+            "dataset.item=what",
+            "--set",
+            "model.layers=4",
+            "--epochs",
+            2,
+            "--json",
+        )
     )
     assert found["state"] == "finished"
 
 
 def test_configuration_file_and_set_are_laid_over_each_other(tmp_path):
-    (tmp_path / "mine.toml").write_text('[model]\nlayers = [5]\n[training]\nepochs = 2\nlr = 0.5\n[preprocessing]\nsample_users = 100\nsample_items = 80\n')
+    (tmp_path / "mine.toml").write_text(
+        "[model]\nlayers = [5]\n[training]\nepochs = 2\nlr = 0.5\n[preprocessing]\nsample_users = 100\nsample_items = 80\n"
+    )
     trained = last_json(call("train", "--config", tmp_path / "mine.toml", "--set", "training.lr=0.01", "--json"))
     config = last_json(call("show", trained["run_id"], "--json"))["config"]
     assert (config["model"]["layers"], config["training"]["epochs"], config["training"]["lr"]) == ([5], 2, 0.01)

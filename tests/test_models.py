@@ -178,6 +178,13 @@ def test_svd_finds_planted_rank():
     np.testing.assert_allclose(model.score(matrix, np.arange(40)), matrix.toarray(), atol=1e-4)
 
 
+def test_rmse_by_rank_is_that_of_each_truncation():
+    train, targets = ratings(), ratings(share=0.2, seed=9)
+    widest = ready("svd", train, rank=6)
+    expected = [np.sqrt(np.mean((widest.truncated(rank).rate(train, targets) - targets.data) ** 2)) for rank in range(1, 7)]
+    np.testing.assert_allclose(widest.rmse_by_rank(train, targets), expected, rtol=1e-5)
+
+
 def test_rank_beyond_the_matrix_is_refused():
     with pytest.raises(InputError, match="at most 17"):
         ready("svd", ratings(), rank=18)

@@ -158,7 +158,12 @@ def test_an_item_based_model_refuses_a_stranger(store):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("", "not a CSV"), ("item,rating\n", "at least one line"), ("item,rating\nNo Such Film,4\n", "No item 'No Such Film'"), ("a\n1\n", "two columns")],
+    [
+        ("", "not a CSV"),
+        ("item,rating\n", "at least one line"),
+        ("item,rating\nNo Such Film,4\n", "No item 'No Such Film'"),
+        ("a\n1\n", "two columns"),
+    ],
 )
 def test_a_bad_ratings_file_is_answered(store, tmp_path, content, words):
     data = runs.open_split(parse(SMALL)).interactions

@@ -54,7 +54,9 @@ def weights(one):
 @pytest.mark.parametrize("orientation", ["user", "item"])
 def test_it_learns_the_planted_taste(split, orientation):
     model = AutoencoderConfig(layers=(16,), orientation=orientation)
-    records = [e for e in trainer(split, TrainingConfig(epochs=40, batch_size=16, lr=0.01, l2=1e-3), model=model) if isinstance(e, EpochRecord)]
+    records = [
+        e for e in trainer(split, TrainingConfig(epochs=40, batch_size=16, lr=0.01, l2=1e-3), model=model) if isinstance(e, EpochRecord)
+    ]
     assert records[0].validation["rmse"] > 1.2
     assert min(record.validation["rmse"] for record in records) < 0.7
 
@@ -143,7 +145,11 @@ def test_l2_is_the_gradient_of_half_lambda_w_squared(split):
     """One SGD step on weights alone differs by lr · λ · w, and on biases not at all."""
     l2, lr = 0.5, 0.1
     plain, penalised = (
-        trainer(split, TrainingConfig(epochs=1, batch_size=10_000, lr=lr, optimizer="sgd", momentum=0, l2=value), model=AutoencoderConfig(layers=(8,)))
+        trainer(
+            split,
+            TrainingConfig(epochs=1, batch_size=10_000, lr=lr, optimizer="sgd", momentum=0, l2=value),
+            model=AutoencoderConfig(layers=(8,)),
+        )
         for value in (0.0, l2)
     )
     start = {name: value.clone() for name, value in plain.model.state_dict().items()}

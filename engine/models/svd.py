@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
@@ -9,7 +11,10 @@ from scipy.sparse.linalg import svds
 from engine.errors import InputError
 from engine.models.baselines import Bias
 from engine.models.configs import BiasConfig, SVDConfig
-from engine.models.contract import ClosedForm
+from engine.models.contract import ClosedForm, chunks
+
+SMALL = 64
+"""A matrix with a side up to this is decomposed densely and completely."""
 
 
 class SVD(ClosedForm):
@@ -21,10 +26,12 @@ class SVD(ClosedForm):
     config: SVDConfig
 
     def fit(self, train: sp.csr_array) -> None:
-        """Raises InputError when the rank is not below both sides of the matrix."""
-        smallest = min(train.shape)
-        if self.config.rank > smallest:
-            raise InputError(f"model.rank is {self.config.rank}, but a {train.shape[0]} × {train.shape[1]} matrix has at most {smallest}.")
+        """Raises InputError when the rank is above `highest_rank`."""
+        highest = highest_rank(train.shape)
+        if self.config.rank > highest:
+            raise InputError(
+                f"model.rank is {self.config.rank}, but for a {train.shape[0]} × {train.shape[1]} matrix it is at most {highest}."
+            )
         self.learned = {}
         if self.config.centring == "bias":
             bias = Bias(BiasConfig(), *train.shape)
@@ -49,14 +56,29 @@ class SVD(ClosedForm):
         return np.asarray(scores, np.float32)
 
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
+        predicted = [parts.sum(axis=1) for parts in self._contributions(visible, targets)]
+        return np.concatenate([*predicted, np.empty(0, np.float32)]) + self._offsets(visible, targets)
+
+    def rmse_by_rank(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
+        """RMSE at the stored entries of `targets` of every truncation: [rank], the first being that of rank 1."""
+        rest = targets.data - self._offsets(visible, targets)
+        squares, start = np.zeros(self.config.rank), 0
+        for parts in self._contributions(visible, targets):
+            errors = parts.cumsum(axis=1) - rest[start : start + len(parts), None]
+            squares += np.square(errors, dtype=np.float64).sum(axis=0)
+            start += len(parts)
+        return np.sqrt(squares / targets.nnz)
+
+    def _contributions(self, visible: sp.csr_array, targets: sp.csr_array) -> Iterator[np.ndarray]:
+        """What each singular value adds to each prediction: blocks of [entries of `targets` × rank]."""
         factors = self.learned["item_factors"]
         codes = self._centred(visible) @ factors
         rows = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr))
-        predicted = np.empty(targets.nnz, np.float32)
-        for start in range(0, targets.nnz, 1_000_000 // self.config.rank + 1):
-            span = slice(start, start + 1_000_000 // self.config.rank + 1)
-            predicted[span] = np.einsum("ij,ij->i", codes[rows[span]], factors[targets.indices[span]])
-        return predicted + self._bias().rate(visible, targets) if self.config.centring == "bias" else predicted
+        for block in chunks(np.arange(targets.nnz), self.config.rank):
+            yield codes[rows[block]] * factors[targets.indices[block]]
+
+    def _offsets(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray | float:
+        return self._bias().rate(visible, targets) if self.config.centring == "bias" else 0.0
 
     def _bias(self) -> Bias:
         bias = Bias(BiasConfig(), self.n_users, self.n_items)
@@ -67,12 +89,17 @@ class SVD(ClosedForm):
         return self._bias().residuals(ratings) if self.config.centring == "bias" else ratings
 
 
+def highest_rank(shape: tuple[int, ...]) -> int:
+    """Largest rank that `decompose` takes for a matrix of this shape."""
+    return min(shape) if min(shape) <= SMALL else min(shape) - 1
+
+
 def decompose(matrix: sp.csr_array, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """Largest singular values, descending [rank], and right singular vectors as columns [items × rank], float32.
 
     Small matrices are decomposed exactly by LAPACK, large sparse ones by ARPACK from a fixed start, so that results repeat.
     """
-    if min(matrix.shape) <= 64 or rank >= min(matrix.shape) - 1:
+    if min(matrix.shape) <= SMALL:
         _, values, right = np.linalg.svd(matrix.toarray().astype(np.float64), full_matrices=False)
     else:
         start = np.random.default_rng(0).standard_normal(min(matrix.shape))

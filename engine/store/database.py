@@ -150,7 +150,8 @@ def migrate(engine: sa.Engine) -> None:
                     connection.execute(versions.insert().values(version=VERSION))
                     found = VERSION
     except DatabaseError as error:
-        raise InputError(f"The run store {engine.url!r} cannot be opened: {error.orig}.") from error
+        reason = " ".join(str(error.orig).split()).rstrip(".?")
+        raise InputError(f"The run store {engine.url!r} cannot be opened: {reason}.") from error
     if found > VERSION:
         raise InputError(
             f"The run store {engine.url!r} was written by a newer Encore (its schema is {found}, this one knows {VERSION}): "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ DARK = {"blue": "#56B4E9", "vermilion": "#E69F00", "green": "#2BB58D", "purple":
 """Okabe and Ito's colours that stand out from a white and from a dark background."""
 
 LABEL_ROOM = 112
+LABEL_HEIGHT = 13
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,27 @@ def curves(
     """
     colours = palette()
     low, high, step = _range(lines, rules, log)
-    series = [_series(line, colours) for line in lines]
+    pixels = (height - 74) / (math.log(high / low) if log else high - low)
+    up = (lambda value: math.log(max(value, low) / low) * pixels) if log else (lambda value: (value - low) * pixels)
+    shifts = _apart([*(_end(line, up) for line in lines), *((True, up(rule.y)) for rule in rules)])
+    series = [_series(line, colours, shift) for line, shift in zip(lines, shifts, strict=False)]
     if rules:
-        series.append(_rules(rules, colours["grey"], (low, high), height))
+        series.append(_rules(rules, colours["grey"], shifts[len(lines) :]))
     number = {"fontSize": 11, "color": colours["grey"]}
     name = {"nameTextStyle": {"fontSize": 11, "color": colours["grey"]}}
     y_axis: dict[str, Any] = {"type": "log" if log else "value", "name": y_name, "min": low, "max": high}
     y_axis["nameTextStyle"] = {**name["nameTextStyle"], "align": "left"}
     if not log:
         y_axis["interval"] = step
+    x_axis: dict[str, Any] = {"type": "value", "name": x_name, "nameLocation": "middle", "nameGap": 24, "min": 0, **name}
+    x_axis |= {"axisLabel": number, "splitLine": {"show": False}}
+    if x_end:
+        x_axis["max"] = x_end
     return {
         "animation": False,
         "grid": {"left": 8, "right": LABEL_ROOM, "top": 26, "bottom": 24, "containLabel": True},
         "tooltip": {"trigger": "axis", "valueFormatter": "%.4f", "confine": True},
-        "xAxis": {
-            **{"type": "value", "name": x_name, "nameLocation": "middle", "nameGap": 24, "min": 0, **name},
-            **({"max": x_end} if x_end else {}),
-            **{"axisLabel": number, "splitLine": {"show": False}},
-        },
+        "xAxis": x_axis,
         "yAxis": {**y_axis, "axisLabel": number, "splitLine": {"lineStyle": {"opacity": 0.5}}},
         "dataZoom": [{"type": "inside", "filterMode": "none"}],
         "legend": {"show": False},
@@ -100,7 +104,7 @@ def draw(option: dict[str, Any], *, key: str, alt: str, height: int = 250) -> No
     st.echarts_chart(option, key=key, alt=alt, height=height)
 
 
-def _series(line: Line, colours: dict[str, str]) -> dict[str, Any]:
+def _series(line: Line, colours: dict[str, str], shift: float) -> dict[str, Any]:
     x, y = thin(line.x, line.y)
     points = [[_short(a), None if math.isnan(b) else _short(b)] for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     colour = colours[line.colour]
@@ -121,13 +125,12 @@ def _series(line: Line, colours: dict[str, str]) -> dict[str, Any]:
     if line.faint:
         option["tooltip"] = {"show": False}
     else:
-        option["endLabel"] = {"show": True, "formatter": "{a}", "color": colour, "fontSize": 11}
-        option["labelLayout"] = {"moveOverlap": "shiftY"}
+        option["endLabel"] = {"show": True, "formatter": "{a}", "color": colour, "fontSize": 11, "offset": [0, -shift]}
     marks: list[dict[str, Any]] = []
     if line.dot:
-        marks.append({"coord": list(line.dot), "symbol": "circle", "symbolSize": 9, "itemStyle": {"color": colour, "borderColor": "#fff", "borderWidth": 2}})
-    broken = np.flatnonzero(np.isnan(y[1:]) & ~np.isnan(y[:-1])) if len(y) else []
-    for index in broken:
+        ring = {"color": colour, "borderColor": "#fff", "borderWidth": 2}
+        marks.append({"coord": list(line.dot), "symbol": "circle", "symbolSize": 9, "itemStyle": ring})
+    for index in np.flatnonzero(np.isnan(y[1:]) & ~np.isnan(y[:-1])):
         marks.append(
             {
                 "coord": [_short(x[index]), _short(y[index])],
@@ -142,17 +145,11 @@ def _series(line: Line, colours: dict[str, str]) -> dict[str, Any]:
     return option
 
 
-def _rules(rules: Sequence[Rule], colour: str, span: tuple[float, float], height: int) -> dict[str, Any]:
-    """Horizontal lines whose labels, right of the plot, are moved apart where they would overlap."""
-    low, high = span
-    pixels = (height - 70) / (high - low)
-    ordered = sorted(rules, key=lambda rule: rule.y)
-    marks, floor = [], -math.inf
-    for rule in ordered:
-        wanted = (rule.y - low) * pixels
-        place = max(wanted, floor + 13)
-        floor = place
-        label = {"formatter": rule.name, "position": "end", "fontSize": 11, "color": colour, "offset": [2, wanted - place]}
+def _rules(rules: Sequence[Rule], colour: str, shifts: Sequence[float]) -> dict[str, Any]:
+    """Horizontal lines with their labels right of the plot."""
+    marks = []
+    for rule, shift in zip(rules, shifts, strict=True):
+        label = {"formatter": rule.name, "position": "end", "fontSize": 11, "color": colour, "offset": [2, -shift]}
         marks.append({"yAxis": rule.y, "name": rule.name, "label": label, "lineStyle": {"type": rule.dash, "color": colour, "width": 1.4}})
     return {
         "type": "line",
@@ -162,10 +159,28 @@ def _rules(rules: Sequence[Rule], colour: str, span: tuple[float, float], height
     }
 
 
+def _end(line: Line, up: Callable[[float], float]) -> tuple[bool, float]:
+    """Whether a line has a label at its end, and the height of that end in pixels."""
+    finite = line.y[np.isfinite(line.y)]
+    return bool(len(finite)) and not line.faint, up(float(finite[-1])) if len(finite) else 0.0
+
+
+def _apart(labels: Sequence[tuple[bool, float]]) -> list[float]:
+    """Upward shifts in pixels that keep labels at these heights from overlapping; the first of each pair says whether it is shown."""
+    shifts = [0.0] * len(labels)
+    floor = -math.inf
+    for index in sorted((index for index, (shown, _) in enumerate(labels) if shown), key=lambda index: labels[index][1]):
+        place = max(labels[index][1], floor + LABEL_HEIGHT)
+        shifts[index] = place - labels[index][1]
+        floor = place
+    return shifts
+
+
 def _range(lines: Sequence[Line], rules: Sequence[Rule], log: bool) -> tuple[float, float, float]:
-    """A y range with round ends that holds every line and rule; of a line that shoots up at the start, the calm part."""
-    calm = [_calm(line.y) for line in lines]
-    values = np.concatenate([*calm, np.array([rule.y for rule in rules], float)]) if lines or rules else np.zeros(0)
+    """A y range with round ends that holds every rule and labelled line; beside rules, of a line that starts far up, the calm part."""
+    labelled = [line for line in lines if not line.faint and np.isfinite(line.y).sum() > 1] or lines
+    held = [_calm(line.y) if rules else line.y for line in labelled]
+    values = np.concatenate([*held, np.array([rule.y for rule in rules], float)]) if lines or rules else np.zeros(0)
     values = values[np.isfinite(values)]
     if log:
         values = values[values > 0]
@@ -182,12 +197,12 @@ def _range(lines: Sequence[Line], rules: Sequence[Rule], log: bool) -> tuple[flo
 
 
 def _calm(y: np.ndarray) -> np.ndarray:
-    """Without values far above the rest of the line, which would press everything else flat."""
+    """Without values far above the rest of the line, which would press lines and rules flat."""
     finite = y[np.isfinite(y)]
     if len(finite) < 4:
         return finite
     middle, low = np.median(finite), finite.min()
-    return finite[finite <= middle + 6 * max(middle - low, 1e-9)]
+    return finite[finite <= middle + 12 * max(middle - low, 1e-9)]
 
 
 def _short(value: float) -> float:

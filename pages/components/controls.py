@@ -17,6 +17,7 @@ from pages.components.network import network_card
 from pages.components.session import ACTIVE, store, submit
 from pages.components.status import BADGES
 
+ENGINE = {"ready": "engine ready", "starting": "starting the engine", "down": "the engine starts with the run"}
 _PROBLEM = "problem"
 
 
@@ -102,7 +103,7 @@ def _outlook(run: Run | None, active: bool, same: bool, chosen: RunConfig, recen
     if active and run is not None:
         parts.append(f"{run.name} is {run.state}" if same else f"Start begins another run beside {run.name}")
     else:
-        parts.append({"ready": "engine ready", "starting": "starting the engine"}.get(background.daemon_state(), "the engine starts with the run"))
+        parts.append(ENGINE[background.daemon_state()])
         try:
             if not available(chosen.dataset.name):
                 parts.append("the data will be downloaded first")

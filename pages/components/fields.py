@@ -25,7 +25,7 @@ def about(path: str) -> FieldInfo:
     """Title, help, type and bounds of a field, as the draft's kind of split or model has it."""
     section, _, name = path.partition(".")
     annotation = RunConfig.model_fields[section].annotation
-    kinds: Sequence[type[BaseModel]] = get_args(annotation) or (annotation,)  # type: ignore[assignment]
+    kinds: Sequence[type[BaseModel]] = get_args(annotation) or (annotation,)
     kind = KIND_FIELDS.get(section)
     now = draft.values().get(f"{section}.{kind}")
     return next(one for one in kinds if kind is None or one.model_fields[kind].default == now).model_fields[name]
@@ -76,9 +76,8 @@ def segments(path: str, usual: Sequence[str], *, label: str | None = None, namin
     )
     if chosen in rest:
         st.session_state[menu] = chosen
-        st.selectbox(
-            f"More: {info.title or path}", rest, format_func=naming, key=menu, label_visibility="collapsed", on_change=_take, args=(path, MORE)
-        )
+        hidden = f"{info.title or path}, more"
+        st.selectbox(hidden, rest, format_func=naming, key=menu, label_visibility="collapsed", on_change=_take, args=(path, MORE))
 
 
 def widths(path: str) -> None:
@@ -142,5 +141,5 @@ def _bounds(info: FieldInfo, kind: type) -> tuple[Any, Any]:
 
 
 def _step(info: FieldInfo) -> float:
-    """Half the default's magnitude: noticeable. The same at all times, for a new step makes a new widget."""
-    return float(f"{info.default / 2:.0e}") if info.default else 0.01
+    """A tenth of the default. The same at all times, for a new step makes a new widget."""
+    return float(f"{info.default / 10:.0e}") if info.default else 0.01

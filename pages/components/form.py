@@ -37,6 +37,7 @@ SECTIONS = {
 }
 
 
+DROPOUT = {"code": "Dropout on the code", "every": "Dropout after every layer"}
 LABELS = {"model.name": "Model"}
 """For fields that say which kind of thing a section is, and have no title of their own."""
 
@@ -56,7 +57,7 @@ def form(shape: tuple[int, int] | None) -> RunConfig | None:
     if draft.values()["model.name"] == "autoencoder":
         _autoencoder(shape)
     else:
-        st.caption(f"Model: {draft.values()['model.name']}. It has no layers to train; its options are below.")
+        st.caption(f"The model is '{draft.values()['model.name']}', which has no layers to train; its options are behind the line below.")
     with st.expander("Optimizer, input, seed and all the rest", icon=":material/tune:"):
         _everything_else()
     try:
@@ -110,7 +111,7 @@ def check_dataset(config: RunConfig) -> None:
     """Raises InputError where it is plain before any run that the split cannot be made."""
     entry = next((entry for entry in listing() if entry.name == config.dataset.name), None)
     if entry and not entry.has_timestamps and config.split.kind in ("time", "last"):
-        raise InputError(f"{entry.title} has no timestamps, so the split '{config.split.kind}' is not possible: choose random, stratified or users.")
+        raise InputError(f"{entry.title} has no timestamps, so the split '{config.split.kind}' is not possible: choose another.")
 
 
 def expected_seconds(config: RunConfig, runs: list[Run]) -> float | None:
@@ -177,7 +178,7 @@ def _autoencoder(shape: tuple[int, int] | None) -> None:
     fields.widths("model.layers")
     st.caption(_size(shape))
     fields.segments("model.activation", USUAL_ACTIVATIONS)
-    fields.fraction("model.dropout", "Dropout on the code" if draft.values()["model.dropout_place"] == "code" else "Dropout after every layer")
+    fields.fraction("model.dropout", DROPOUT[draft.values()["model.dropout_place"]])
     _refeeding()
     fields.field("training.lr", f"Learning rate ({draft.values()['training.optimizer']})")
 
@@ -208,7 +209,7 @@ def _refeeding() -> None:
         width="stretch",
         wrap=False,
         on_change=_take_refeeding,
-        help=f"The network's output is a complete row; fed back in, it is trained on once more. {fields.about('refeed.target').description}",
+        help=f"The output is a complete row; fed back in, it is trained on once more. {fields.about('refeed.target').description}",
     )
     if steps:
         left, right = st.columns(2)

@@ -51,6 +51,5 @@ def header(title: str, caption: str = "") -> DeltaGenerator:
     """
     left, right = st.columns([3, 1.4], vertical_alignment="bottom")
     left.title(title, anchor=False)
-    if caption:
-        left.caption(caption)
+    left.caption(caption or "\u00a0")
     return right.container(horizontal=True, horizontal_alignment="right")

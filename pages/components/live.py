@@ -194,7 +194,7 @@ def _reading(run: Run, frame: pd.DataFrame) -> str:
     if rmse and any(value != value for value in rmse.values()):
         return f"{said} Here it broke off: the loss was no longer a number. A smaller learning rate helps."
     if best is not None and rmse and max(rmse) >= best + 5:
-        said += f" Since epoch {best} it has not become better: from there on the network over-fits, and the weights of epoch {best} are kept."
+        said += f" Since epoch {best} it has not become better: the network over-fits, and the weights of epoch {best} are kept."
     floor = (run.facts or {}).get("noise_floor")
     if floor and rmse:
         said += f" No model can beat the noise floor of {floor:.4f}: the generated ratings vary by that much around their true means."

@@ -17,30 +17,36 @@ BLUE, AMBER, VERMILION = "#2A8FCB", "#E69F00", "#D55E00"
 
 
 def network_card(config: RunConfig, shape: tuple[int, int] | None) -> None:
-    """A card with the picture of a configuration's model.
+    """A card with the picture of a configuration's model and what is to be seen in it.
 
     Args:
         shape: users and items, where known.
     """
-    columns = shape[getattr(config.model, "orientation", "user") == "user"] if shape else None
+    model = config.model
     with st.container(border=True):
         st.markdown("**The network**")
-        model = config.model
-        dark = st.context.theme.type == "dark"
+        network_image(config, shape)
         if isinstance(model, AutoencoderConfig):
-            refeed = f"re-feed ×{config.refeed.steps}" if config.refeed.steps else ""
-            svg = picture(model, columns, refeed, dark)
-            st.image(svg, width="stretch", alt=_in_words(model, columns, refeed))
             parts = ["height ∝ √units", "tied weights" if model.tied else "decoder has its own weights"]
-            if refeed:
+            if config.refeed.steps:
                 parts.append("dashed: f(x) fed back in as a row")
             st.caption(" · ".join(parts))
         elif isinstance(model, SVDConfig):
-            code = AutoencoderConfig(layers=(model.rank,), tied=True)
-            st.image(picture(code, columns, "", dark), width="stretch", alt=f"Singular value decomposition of rank {model.rank}")
             st.caption(f"SVD is a linear network with one code layer of {model.rank} and tied weights, solved in closed form.")
         else:
             st.caption(f"The model '{model.name}' has no layers.")
+
+
+def network_image(config: RunConfig, shape: tuple[int, int] | None) -> None:
+    """The picture alone; nothing for a model without layers. `shape`: users and items, where known."""
+    model = config.model
+    if isinstance(model, SVDConfig):
+        model = AutoencoderConfig(layers=(model.rank,), tied=True)
+    if not isinstance(model, AutoencoderConfig):
+        return
+    columns = shape[model.orientation == "user"] if shape else None
+    refeed = f"re-feed ×{config.refeed.steps}" if config.refeed.steps else ""
+    st.image(picture(model, columns, refeed, st.context.theme.type == "dark"), width="stretch", alt=_in_words(model, columns, refeed))
 
 
 def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bool) -> str:
@@ -109,7 +115,8 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
 
 
 def _unit_labels(units: list[int | None], centres: list[float], top: float, ink: str) -> tuple[list[str], int]:
-    """Units under the bars, and the lines that they take; where they would touch, every other one stands a line lower, and of very many only the ends and the code."""
+    """Units under the bars, and the lines of text that they take. Where they would touch, every other one stands a line
+    lower; of very many only the ends and the code are named."""
     texts = ["n" if unit is None else f"{unit:,}" for unit in units]
     room = centres[1] - centres[0]
     widest = max(len(text) for text in texts) * 5.8
@@ -117,8 +124,8 @@ def _unit_labels(units: list[int | None], centres: list[float], top: float, ink:
         shown = {0, len(units) // 2, len(units) - 1}
         texts = [text if index in shown else "" for index, text in enumerate(texts)]
     lines = 2 if widest > room else 1
-    labels = [_text(x, top + (index % lines) * 12, text, ink, 10.5) for index, (x, text) in enumerate(zip(centres, texts, strict=True)) if text]
-    return labels, lines
+    placed = enumerate(zip(centres, texts, strict=True))
+    return [_text(x, top + (index % lines) * 12, text, ink, 10.5) for index, (x, text) in placed if text], lines
 
 
 def _dashes(length: float, silenced: float, pieces: int = 8) -> str:

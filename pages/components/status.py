@@ -22,11 +22,12 @@ BADGES: dict[str, tuple[Any, str]] = {
     "crashed": ("red", ":material/heart_broken:"),
 }
 MEANING = {
-    "rmse": "Root mean squared error on the validation ratings, which the model has not seen: √ mean (predicted − actual)², in rating units.",
+    "rmse": "Root mean squared error on the validation ratings, which the model has not seen: √ mean (predicted − actual)², "
+    "in rating units.",
     "loss": "Mean squared error per rating on the training ratings, first pass, as the optimizer sees it (dropout on).",
     "best": "The epoch with the best validation metric; its weights are kept and used for the test and for recommendations.",
-    "svd": "Validation RMSE of this run at its best epoch minus that of a truncated SVD (user and item bias removed, best rank) on the same pairs. "
-    "± is the half-width of the 95 % interval over users; negative is better than SVD.",
+    "svd": "Validation RMSE of this run at its best epoch minus that of a truncated SVD (user and item bias removed, best rank) "
+    "on the same pairs. ± is the half-width of the 95 % interval over users; negative is better than SVD.",
 }
 
 
@@ -105,7 +106,8 @@ def tiles(run: Run, frame: pd.DataFrame) -> None:
     with first:
         _tile("validation RMSE", words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
     with second:
-        _tile("train loss", words.measured(series.last(frame, "train/loss")), f"last batch {batch:.4f}" if batch is not None else "", MEANING["loss"])
+        note = "" if batch is None else f"last batch {batch:.4f}"
+        _tile("train loss", words.measured(series.last(frame, "train/loss")), note, MEANING["loss"])
     with third:
         _tile("best epoch", "–" if best is None else str(best), "" if best is None else "its weights are kept", MEANING["best"])
     with fourth:

@@ -24,10 +24,9 @@ def watched_card(run: Run) -> None:
             st.markdown("**One user's list**")
             st.caption("The top list of one user appears here with the first epoch, and changes as training goes on.")
             return
-        title, menu = st.columns([2.2, 1], vertical_alignment="center", wrap=False)
-        title.markdown(f"**User {words.plain(str(user))} would get**")
-        if run.state in ACTIVE:
-            with menu:
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.markdown(f"**User {words.plain(str(user))} would get**", width="stretch")
+            if run.state in ACTIVE:
                 _pin_another(run, facts, str(user))
         lists = store().lists(run.id, str(user), last=AGO + 1)
         mine = [entry for entry in lists if entry["model"] == "run"]
@@ -49,7 +48,7 @@ def watched_card(run: Run) -> None:
         if mine:
             hits = f"hits in top {len(mine[-1]['items'])}: **{_hits(mine[-1])}**" + (f" (SVD {_hits(svd[-1])})" if svd else "")
             liked = facts.get("liked")
-            st.caption(f"✓ held out" + (f", rated ≥ {liked:g}" if liked is not None else "") + f" · {hits}")
+            st.caption("✓ held out" + (f", rated ≥ {liked:g}" if liked is not None else "") + f" · {hits}")
 
 
 def _now(now: dict[str, Any], before: dict[str, Any]) -> None:
@@ -59,7 +58,8 @@ def _now(now: dict[str, Any], before: dict[str, Any]) -> None:
     if ago:
         heading = f"{ago} epoch{'s' if ago > 1 else ''} ago"
         rows[heading] = [_move(rank, ranks.get(item["item"])) for rank, item in enumerate(now["items"][:SHOWN], start=1)]
-    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=f"Top list after epoch {now['epoch']} with ranks {ago} epochs before")
+    alt = f"Top list after epoch {now['epoch']} with ranks {ago} epochs before"
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=alt)
 
 
 def _title(item: dict[str, Any]) -> str:
