@@ -7,22 +7,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from engine.errors import InputError
-from engine.evaluation import entry_rows, evaluate_ratings, predict, recommend
+from engine.evaluation import evaluate_ratings, predict, recommend
 from engine.interactions import Interactions
+from engine.metrics import rmse_difference
 from engine.models import BiasConfig, SVDConfig
 from engine.models.baselines import Bias
-from engine.models.svd import SVD
+from engine.models.svd import SVD, highest_rank
 from engine.splits import Split
 
 SMALL = 1_000
 """Most cells of a matrix that is shown whole."""
 HIGHEST = 50
 """Singular values that are computed of a large dataset."""
-_CELLS = 4_000_000
-"""Numbers held at once while errors are followed from rank to rank."""
 
 Centring = Literal["none", "bias"]
 
@@ -49,75 +47,64 @@ class RankCurve:
         by_rank: columns `rank`, `seen_rmse` (training ratings, reconstructed) and `validation_rmse` (held-out ratings, predicted).
         best: the rank with the lowest validation RMSE.
         bias_rmse: validation RMSE of the user + item bias on the same pairs.
+        against_bias: validation RMSE of the best rank minus the bias's, and the half-width of its 95 % interval over users.
         pairs, users: how many are held out.
     """
 
     by_rank: pd.DataFrame
     best: int
     bias_rmse: float
+    against_bias: tuple[float, float]
     pairs: int
     users: int
 
 
 def spectrum(data: Interactions, centring: Centring, highest: int = HIGHEST) -> Spectrum:
     """Decomposes a dataset once, at the highest rank."""
-    full = min(data.ratings.shape)
-    model = SVD(SVDConfig(rank=min(highest, full), centring=centring), data.n_users, data.n_items)
+    model = SVD(SVDConfig(rank=min(highest, highest_rank(data.ratings.shape)), centring=centring), data.n_users, data.n_items)
     model.fit(data.ratings)
     values = model.learned["singular_values"].astype(np.float64)
-    whole = float(np.square(model.centred(data.ratings).data, dtype=np.float64).sum())
+    centred = data.ratings
+    if centring == "bias":
+        bias = Bias(BiasConfig(), data.n_users, data.n_items)
+        bias.fit(data.ratings)
+        centred = bias.residuals(data.ratings)
+    whole = np.square(centred.data, dtype=np.float64).sum()
     energy = np.minimum(np.cumsum(values**2) / whole, 1.0) if whole else np.ones(len(values))
     by_rank = pd.DataFrame(
         {
             "rank": np.arange(1, len(values) + 1),
             "singular_value": values,
             "energy": energy,
-            "reconstruction_rmse": _rmse_by_rank(model, data.ratings, data.ratings),
+            "reconstruction_rmse": model.rmse_by_rank(data.ratings, data.ratings),
         }
     )
-    return Spectrum(by_rank, full)
+    return Spectrum(by_rank, min(data.ratings.shape))
 
 
 def rank_curve(split: Split, centring: Centring, highest: int) -> RankCurve:
-    """Decomposes a split's training ratings once and judges every rank on its validation ratings, as each run's SVD is judged.
+    """Decomposes a split's training ratings once and judges every rank on its validation ratings.
 
-    Raises:
-        InputError: the training matrix has no two users and two items.
+    Centred by bias, and up to `evaluation.max_rank`, `best` is the rank of the SVD that stands beside a run on the same split.
     """
-    highest = min(highest, min(split.train.shape) - 1)
-    if highest < 1:
-        raise InputError(f"{split.interactions.name} is too small for an SVD: it needs at least two users and two items.")
+    highest = min(highest, highest_rank(split.train.shape))
     model = SVD(SVDConfig(rank=highest, centring=centring), *split.train.shape)
     model.fit(split.train)
     bias = Bias(BiasConfig(), *split.train.shape)
     bias.fit(split.train)
-    # Through the guard that refuses targets which the model is shown.
-    pairs = predict(bias, split.visible, split.validation)
-    validation = _rmse_by_rank(model, split.visible, split.validation)
-    seen = _rmse_by_rank(model, split.train, split.train)
+    validation = model.rmse_by_rank(split.visible, split.validation)
+    seen = model.rmse_by_rank(split.train, split.train)
+    best = int(np.argmin(validation)) + 1
+    # Both pass the guard that refuses targets which a model is shown.
+    mine, plain = (predict(one, split.visible, split.validation) for one in (model.truncated(best), bias))
     return RankCurve(
         by_rank=pd.DataFrame({"rank": np.arange(1, highest + 1), "seen_rmse": seen, "validation_rmse": validation}),
-        best=int(np.argmin(validation)) + 1,
-        bias_rmse=float(np.sqrt(np.mean(np.square(pairs.errors, dtype=np.float64)))),
+        best=best,
+        bias_rmse=float(np.sqrt(np.mean(np.square(plain.errors, dtype=np.float64)))),
+        against_bias=rmse_difference(mine.errors, plain.errors, plain.users),
         pairs=split.validation.nnz,
-        users=len(np.unique(pairs.users)),
+        users=len(np.unique(plain.users)),
     )
-
-
-def _rmse_by_rank(model: SVD, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
-    """RMSE on the stored entries of `targets` of the model cut to rank 1, 2, … up to its own [rank]."""
-    factors = model.learned["item_factors"].astype(np.float64)
-    codes = model.centred(visible) @ factors
-    rows, actual = entry_rows(targets), targets.data.astype(np.float64)
-    if model.config.centring == "bias":
-        actual = actual - model.bias.rate(visible, targets)
-    squares = np.zeros(model.config.rank)
-    size = _CELLS // model.config.rank + 1
-    for start in range(0, targets.nnz, size):
-        span = slice(start, start + size)
-        predicted = np.cumsum(codes[rows[span]] * factors[targets.indices[span]], axis=1)
-        squares += np.square(actual[span, None] - predicted).sum(axis=0)
-    return np.sqrt(squares / targets.nnz)
 
 
 def decompose_dataset(data: Interactions, rank: int, centring: Centring) -> dict[str, Any]:
@@ -125,7 +112,8 @@ def decompose_dataset(data: Interactions, rank: int, centring: Centring) -> dict
 
     Returns:
         `singular_values` [rank], `reconstruction_rmse` (on the observed ratings, which the decomposition has seen), sizes; of a
-        small dataset also `reconstruction` (rounded, users × items) and `recommendations` (user → best unseen item).
+        small dataset also `reconstruction` (rounded, users × items), `recommendations` (user → best unseen item) and `scores`
+        (user → that item's reconstructed rating, not rounded).
 
     Raises:
         InputError: the rank is below 1 or above the smaller side of the matrix.
@@ -151,6 +139,7 @@ def decompose_dataset(data: Interactions, rank: int, centring: Centring) -> dict
     if data.n_users * data.n_items <= SMALL:
         scores = model.score(data.ratings, np.arange(data.n_users))
         result["reconstruction"] = (np.round(scores) + 0.0).tolist()
-        best = {user: recommend(model, data.ratings, row, 1)[0] for row, user in enumerate(data.users.index)}
-        result["recommendations"] = {user: str(data.items.index[items[0]]) for user, items in best.items() if len(items)}
+        best = {user: recommend(model, data.ratings, row, 1) for row, user in enumerate(data.users.index)}
+        result["recommendations"] = {user: str(data.items.index[items[0]]) for user, (items, _) in best.items() if len(items)}
+        result["scores"] = {user: float(score[0]) for user, (_, score) in best.items() if len(score)}
     return result

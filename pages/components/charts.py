@@ -189,7 +189,7 @@ def _range(lines: Sequence[Line], rules: Sequence[Rule], log: bool) -> tuple[flo
     low, high = float(values.min()), float(values.max())
     if log:
         return low * 0.95, high * 1.05, 0.0
-    width = max(high - low, 1e-3 * max(abs(high), 1e-3))
+    width = max(high - low, 0.05 * abs(high), 1e-3)
     rough = width / 4
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = magnitude * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)

@@ -7,7 +7,7 @@ import re
 
 
 def duration(seconds: float) -> str:
-    """0.34 → "0.34 s", 34 → "34 s", 70 → "1 min 10 s", 7500 → "2 h 5 min"."""
+    """0.34 → "0.3 s", 34 → "34 s", 70 → "1 min 10 s", 7500 → "2 h 5 min"."""
     if seconds < 10:
         return f"{seconds:.1g} s" if seconds < 1 else f"{seconds:.1f} s"
     whole = round(seconds)
@@ -37,4 +37,5 @@ def measured(number: float | None) -> str:
 
 def plain(text: str) -> str:
     """Text from outside (a title, a file name) so that Markdown shows it letter by letter."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:^=-])", r"\\\1", text)
+    text = re.sub(r"([\\`*_{}\[\]()<>#!|~$:^])", r"\\\1", text)
+    return re.sub(r"^(\s*\d*)([-+.)=]\s)", r"\1\\\2", text)

@@ -1,0 +1,66 @@
+"""Cards that pages are laid out in: a number with its name, a chart with its data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.components import charts
+
+TILE = 168
+"""Least width of a tile in pixels; as many stand in a row as fit."""
+
+
+def tile(label: str, value: str, note: str = "", meaning: str | None = None) -> None:
+    """A number with its name and a note below."""
+    with st.container(border=True, height="stretch", width=TILE, gap=None):
+        st.caption(label, help=meaning)
+        st.subheader(value, anchor=False)
+        st.caption(note or "\u00a0")
+
+
+def chart_card(
+    title: str,
+    option: dict[str, Any],
+    data: pd.DataFrame,
+    *,
+    key: str,
+    alt: str,
+    caption: str = "",
+    meaning: str | None = None,
+    height: int = 250,
+) -> None:
+    """A chart under its title, with what to see in it and its data as CSV.
+
+    Args:
+        option: for ECharts.
+        data: what is drawn, one row per point; the download.
+        key: unique on the page; names the file too.
+        alt: the chart in one sentence.
+        caption: a line below the chart.
+        meaning: help beside the title.
+    """
+    with st.container(border=True, height="stretch"):
+        card_title(title, data, key=key, meaning=meaning)
+        charts.draw(option, key=key, alt=alt, height=height)
+        if caption:
+            st.caption(caption)
+
+
+def card_title(title: str, data: pd.DataFrame, *, key: str, meaning: str | None = None) -> None:
+    """The title row of a card, with its data as CSV."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{title}**", width="content", help=meaning)
+        st.download_button(
+            ":material/download:",
+            lambda: data.to_csv(index=False).encode(),
+            file_name=f"{re.sub('[^a-z0-9]+', '-', key.lower())}.csv",
+            mime="text/csv",
+            key=f"{key}-csv",
+            type="tertiary",
+            on_click="ignore",
+            help=f"Download the data of “{title}” as CSV",
+        )

@@ -1,0 +1,136 @@
+"""What was held out for one user: predicted beside actual ratings, and whether the run and SVD can be told apart by them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.components import charts, words
+from pages.components.reclists import download, stars
+from pages.components.status import verdict_against_svd
+
+ROWS = 100
+HEIGHT = 270
+APART = 0.07
+
+
+def held_out_card(
+    name: str, pairs: dict[str, Any], lists: dict[str, Any], *, top: int, users: int, least: int, liked: float, scale: tuple[float, float]
+) -> None:
+    """The card below the lists.
+
+    Args:
+        name: of the run.
+        pairs: what `held_out_pairs` says of the user.
+        users: how many have `least` held-out ratings, among whom the user has a place.
+    """
+    rows = pairs["pairs"]
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown("**Held out for this user**", width="content")
+            if rows:
+                download(pd.DataFrame(rows), f"{name}-held-out.csv")
+        if not rows:
+            st.caption(
+                "Nothing of this user is held out: every rating is an input of both models, so there is nothing to judge their lists by."
+            )
+            return
+        titles = f"{len(rows):,} title{'s' if len(rows) > 1 else ''}, {pairs['liked']:,} rated ≥ {liked:g}"
+        hits = f"in the top {top}: **{words.plain(name)} {lists['hits']['recommendations']}**, **SVD {lists['hits']['svd']}**"
+        st.markdown(f"{titles} · {hits}")
+        st.caption(_errors(name, pairs) + _place(pairs, users, least))
+        left, right = st.columns([1, 1.15], gap="small")
+        with left:
+            charts.draw(
+                _scatter(rows, name, scale),
+                key="held-out-pairs",
+                alt="Predicted against actual rating of each held-out title",
+                height=HEIGHT,
+            )
+        with right:
+            _table(rows, name, scale)
+
+
+def _errors(name: str, pairs: dict[str, Any]) -> str:
+    counted = f"{len(pairs['pairs']):,} pair{'s' if len(pairs['pairs']) > 1 else ''}"
+    if pairs["rmse"] is None:
+        return f"{words.plain(name)} ranks without predicting ratings; RMSE of SVD {pairs['svd_rmse']:.2f} on {counted}"
+    said = f"RMSE {pairs['rmse']:.2f}, SVD {pairs['svd_rmse']:.2f} on {counted}"
+    if pairs["difference"] is None:
+        return f"{said}: :gray[**not distinguishable**] by a single one"
+    verdict, color = verdict_against_svd(*pairs["difference"])
+    difference, interval = pairs["difference"]
+    return f"{said}: {'−' if difference < 0 else '+'}{abs(difference):.2f} ± {interval:.2f} · :{color}[**{verdict}**]"
+
+
+def _place(pairs: dict[str, Any], users: int, least: int) -> str:
+    if pairs["place"] is None:
+        return f" · too few for a place among the {users:,} users with at least {least} held-out ratings"
+    return f" · number {pairs['place']:,} of {users:,} users with at least {least}, best served first"
+
+
+def _table(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) -> None:
+    shown = rows[:ROWS]
+    columns = {"title": [words.plain(one["title"]) for one in shown], "rated": [f":orange[{stars(one['rating'], scale)}]" for one in shown]}
+    if rows[0]["predicted"] is not None:
+        columns[words.plain(name)] = [_closer(one, "predicted", "svd") for one in shown]
+    columns["SVD"] = [_closer(one, "svd", "predicted") for one in shown]
+    st.table(
+        pd.DataFrame(columns),
+        hide_index=True,
+        border="horizontal",
+        height=HEIGHT if len(shown) > 7 else "content",
+        alt="Held-out titles with both predictions",
+    )
+    if len(rows) > ROWS:
+        st.caption(f"the {ROWS} highest rated of {len(rows):,}; all are in the download")
+
+
+def _closer(one: dict[str, Any], own: str, other: str) -> str:
+    """A prediction, bold where it is the closer one."""
+    closer = one[other] is not None and abs(one[own] - one["rating"]) < abs(one[other] - one["rating"])
+    return f"**{one[own]:.2f}**" if closer else f"{one[own]:.2f}"
+
+
+def _scatter(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) -> dict[str, Any]:
+    colours = charts.palette()
+    grey = {"fontSize": 11, "color": colours["grey"]}
+    sides = [("SVD", "svd", "grey", APART)]
+    if rows[0]["predicted"] is not None:
+        sides.append((name, "predicted", "blue", -APART))
+    predicted = [one[key] for _, key, _, _ in sides for one in rows]
+    low, high = math.floor(min(scale[0], *predicted)), math.ceil(max(scale[1], *predicted))
+    axis = {
+        "type": "value",
+        "nameLocation": "middle",
+        "nameTextStyle": grey,
+        "axisLabel": grey,
+        "splitLine": {"lineStyle": {"opacity": 0.4}},
+    }
+    series: list[dict[str, Any]] = [
+        {
+            "type": "line",
+            "name": "as rated",
+            "data": [[scale[0], scale[0]], [scale[1], scale[1]]],
+            "showSymbol": False,
+            "silent": True,
+            "lineStyle": {"type": "dotted", "width": 1.4, "color": colours["grey"]},
+            "itemStyle": {"color": colours["grey"]},
+        }
+    ]
+    for title, key, colour, shift in sides:
+        points = [{"value": [round(one["rating"] + shift, 3), round(one[key], 3)], "name": one["title"]} for one in rows]
+        mark = {"color": colours[colour], "opacity": 0.75}
+        series.append({"type": "scatter", "name": title, "data": points, "symbolSize": 7, "itemStyle": mark})
+    return {
+        "animation": False,
+        "grid": {"left": 26, "right": 12, "top": 30, "bottom": 26, "containLabel": True},
+        "legend": {"top": 0, "left": 0, "itemHeight": 8, "itemWidth": 16, "textStyle": {"fontSize": 11, "color": colours["ink"]}},
+        "tooltip": {"trigger": "item", "formatter": "{a}<br/>{b}", "confine": True},
+        "xAxis": {**axis, "name": "actual rating", "nameGap": 22, "min": math.floor(scale[0]), "max": math.ceil(scale[1] + APART)},
+        "yAxis": {**axis, "name": "predicted rating", "nameGap": 26, "min": low, "max": high},
+        "series": series,
+    }

@@ -1,0 +1,107 @@
+"""Datasets, splits and decompositions that pages show: read once per server, shared by all tabs, the oldest forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from engine import datasets
+from engine.config import RunConfig, parse
+from engine.datasets import DatasetConfig, is_path
+from engine.errors import InputError
+from engine.interactions import Interactions
+from engine.profile import Profile, Tail, item_table, over_time, profile, rating_counts, tail
+from engine.settings import settings
+from engine.splits import Split, make_split
+
+if TYPE_CHECKING:
+    from engine.decomposition import RankCurve, Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """What the Data page shows of a dataset; see engine.profile. `periods` is None without timestamps."""
+
+    profile: Profile
+    values: pd.DataFrame
+    users: Tail
+    items: Tail
+    table: pd.DataFrame
+    periods: pd.DataFrame | None
+
+
+def ratings(name: str) -> Interactions:
+    """The ratings of a registered dataset or a saved upload.
+
+    Raises:
+        InputError: the name is a path, nobody knows it, or it could not be downloaded.
+    """
+    if is_path(name):
+        raise InputError(f"A link cannot name a file of this machine ('{name}'): upload it on the Data page.")
+    return _ratings(name, _where())
+
+
+def portrait(name: str) -> Portrait:
+    """The dataset as the Data page shows it. Raises InputError as `ratings`."""
+    return _portrait(ratings(name), name, _where())
+
+
+def split_of(config: RunConfig) -> Split:
+    """The split of a configuration's dataset, without preprocessing. Raises InputError where it is impossible."""
+    data = ratings(config.dataset.name)
+    return _split(data, config.dataset.name, config.split.model_dump_json(), _where())
+
+
+def spectrum_of(name: str, centring: str) -> Spectrum:
+    """All ratings of a dataset decomposed, see engine.decomposition."""
+    return _spectrum(ratings(name), name, centring, _where())
+
+
+def rank_curve_of(config: RunConfig, centring: str) -> RankCurve:
+    """Seen and held-out error by rank on a configuration's split, up to the highest rank that runs try."""
+    highest = config.evaluation.max_rank
+    return _rank_curve(split_of(config), config.dataset.name, config.split.model_dump_json(), centring, highest, _where())
+
+
+def configured(name: str, split: dict[str, object]) -> RunConfig:
+    """A configuration of this dataset and split, else with defaults. Raises InputError where an option is out of bounds."""
+    return parse({"dataset": DatasetConfig(name=name).model_dump(), "split": split})
+
+
+def _where() -> str:
+    """What else the content of a name depends on."""
+    return repr(settings())
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the ratings …")
+def _ratings(name: str, where: str) -> Interactions:
+    return datasets.load(DatasetConfig(name=name))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Counting …")
+def _portrait(_data: Interactions, name: str, where: str) -> Portrait:
+    periods = None if _data.timestamps is None else over_time(_data.timestamps)
+    return Portrait(profile(_data), rating_counts(_data), tail(_data, "users"), tail(_data, "items"), item_table(_data), periods)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Splitting …")
+def _split(_data: Interactions, name: str, options: str, where: str) -> Split:
+    config = RunConfig.model_validate_json(f'{{"split": {options}}}')
+    return make_split(_data, config.split)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Decomposing …")
+def _spectrum(_data: Interactions, name: str, centring: str, where: str) -> Spectrum:
+    from engine.decomposition import spectrum
+
+    return spectrum(_data, "bias" if centring == "bias" else "none")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging every rank on held-out ratings …")
+def _rank_curve(_split: Split, name: str, options: str, centring: str, highest: int, where: str) -> RankCurve:
+    from engine.decomposition import rank_curve
+
+    return rank_curve(_split, "bias" if centring == "bias" else "none", highest)

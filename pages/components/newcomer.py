@@ -1,0 +1,64 @@
+"""Somebody who is not in the data: ratings pasted or uploaded, answered by fold-in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from engine.errors import InputError
+from engine.store import Run
+from pages.components import words
+from pages.components.frame import mistakes_as_sentences
+
+if TYPE_CHECKING:
+    from engine.interactions import Interactions
+
+UPLOAD_MB = 5
+
+
+def written(ratings: dict[int, float], data: Interactions) -> str:
+    """Ratings as lines "id,rating", short enough for an address."""
+    return "\n".join(f"{data.items.index[item]},{rating:g}" for item, rating in ratings.items())
+
+
+def ask(run: Run, data: Interactions, able: bool) -> str | None:
+    """A button that opens the form for a new user.
+
+    Args:
+        able: whether the run's model scores new users.
+
+    Returns:
+        The ratings as `written` tells them, once somebody has sent them.
+    """
+    with st.popover("New user", icon=":material/person_add:", width="stretch", key="recommend.newcomer"):
+        if not able:
+            st.markdown(
+                f"**{words.plain(run.name)} is item-based**: it learned one row per title whose inputs are its training users, "
+                "so it has no place for anybody else. Choose a user-based run for a new user."
+            )
+            return None
+        example = "\n".join(f"{title}, {rating:g}" for title, rating in zip(data.titles[:3], _examples(data.scale), strict=False))
+        with st.form("recommend.newcomer.form", border=False):
+            low, high = data.scale
+            st.caption(f"Any list of ratings is a user. A line holds a title or id, a comma and a rating from {low:g} to {high:g}.")
+            text = st.text_area("Ratings", placeholder=example, height=150, label_visibility="collapsed")
+            file = st.file_uploader("or a CSV file of such lines", type=["csv", "txt"], max_upload_size=UPLOAD_MB)
+            sent = st.form_submit_button("Recommend", type="primary")
+        if sent:
+            with mistakes_as_sentences():
+                return _read(text, file.getvalue() if file else b"", data)
+    return None
+
+
+def _read(text: str | None, upload: bytes, data: Interactions) -> str:
+    from engine.recommendations import parse_ratings
+
+    try:
+        return written(parse_ratings((text or "").strip() or upload.decode("utf-8-sig"), data), data)
+    except UnicodeDecodeError:
+        raise InputError("The file is not text in UTF-8: save it as CSV in UTF-8.") from None
+
+
+def _examples(scale: tuple[float, float]) -> tuple[float, float, float]:
+    return scale[1], round((scale[0] + scale[1]) / 2), scale[0]

@@ -1,0 +1,139 @@
+"""Charts that are not curves over training: bars by category, long tails on logarithmic axes, small matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pages.components.charts import DARK, palette
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One series of bars; None where it has no bar."""
+
+    name: str
+    values: Sequence[float | None]
+    colour: str = "blue"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a drawn matrix.
+
+    Attributes:
+        text: what stands in it.
+        value: what colours it; None leaves it empty.
+        framed, starred: its two marks.
+    """
+
+    row: int
+    column: int
+    text: str
+    value: float | None
+    framed: bool = False
+    starred: bool = False
+
+
+def bars(categories: Sequence[str], series: Sequence[Bars], *, x_name: str, y_name: str, number: str = "%,d") -> dict[str, Any]:
+    """Bars by category, several series stacked; with more than one, a legend, and a pattern beside each colour.
+
+    Args:
+        number: how the tooltip writes a value, printf-style.
+    """
+    colours = palette()
+    several = len(series) > 1
+    option = {
+        **_frame(x_name, y_name, top=44 if several else 26),
+        "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "valueFormatter": number, "confine": True},
+        "series": [
+            {
+                "type": "bar",
+                "name": one.name,
+                "data": list(one.values),
+                "stack": "all",
+                "color": colours[one.colour],
+                "barCategoryGap": "18%",
+                "emphasis": {"disabled": True},
+            }
+            for one in series
+        ],
+    }
+    option["xAxis"] |= {"type": "category", "data": list(categories), "axisTick": {"show": False}}
+    if several:
+        option["legend"] = {"show": True, "top": 0, "right": 8, "itemWidth": 16, "itemHeight": 10, "textStyle": {"color": colours["ink"]}}
+        option["aria"] = {"enabled": True, "label": {"enabled": False}, "decal": {"show": True}}
+    return option
+
+
+def tails(rank: np.ndarray, count: np.ndarray, *, x_name: str, y_name: str) -> dict[str, Any]:
+    """One falling line on two logarithmic axes: count by rank."""
+    points = [[int(a), int(b)] for a, b in zip(rank, count, strict=True)]
+    option = {
+        **_frame(x_name, y_name),
+        "tooltip": {"trigger": "axis", "valueFormatter": "%,d", "confine": True},
+        "series": [
+            {
+                "type": "line",
+                "name": y_name,
+                "data": points,
+                "color": palette()["blue"],
+                "showSymbol": False,
+                "areaStyle": {"opacity": 0.12, "origin": "start"},
+                "lineStyle": {"width": 2},
+                "emphasis": {"disabled": True},
+            }
+        ],
+    }
+    option["xAxis"] |= {"type": "log", "min": 1}
+    option["yAxis"] |= {"type": "log", "min": 1}
+    return option
+
+
+def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *, row_name: str, column_name: str) -> dict[str, Any]:
+    """A small matrix: each cell coloured by its value from the lowest to the highest, with its text in it."""
+    colours = palette()
+    dark = colours is DARK
+    values = [cell.value for cell in cells if cell.value is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    middle = low + 0.55 * (high - low)
+    strong = "#12161C" if dark else "#FFFFFF"
+    data = []
+    for cell in cells:
+        edge = colours["vermilion"] if cell.starred else colours["ink"] if cell.framed else colours["grey"]
+        style = {"borderColor": edge, "borderWidth": 2.5 if cell.starred else 1.6 if cell.framed else 0.25}
+        ink = colours["ink"] if cell.value is None or cell.value < middle else strong
+        weight = "bold" if cell.framed or cell.starred else "normal"
+        label = {"show": True, "formatter": cell.text, "color": ink, "fontWeight": weight}
+        entry = {"value": [cell.column, cell.row, "-" if cell.value is None else cell.value], "itemStyle": style, "label": label}
+        data.append(entry)
+    axis = {"axisTick": {"show": False}, "axisLine": {"show": False}, "splitArea": {"show": False}, "splitLine": {"show": False}}
+    numbers = {"axisLabel": {"fontSize": 11, "color": colours["grey"], "interval": 0}}
+    named = {"nameTextStyle": {"fontSize": 11, "color": colours["grey"]}, "nameLocation": "middle"}
+    ramp = ["#1C222B", "#56B4E9"] if dark else ["#FFFFFF", "#0072B2"]
+    return {
+        "animation": False,
+        "grid": {"left": 20, "right": 6, "top": 40, "bottom": 4, "containLabel": True},
+        "xAxis": {"type": "category", "data": list(columns), "position": "top", "name": column_name, "nameGap": 22, **named, **axis, **numbers},
+        "yAxis": {"type": "category", "data": list(rows), "inverse": True, "name": row_name, "nameGap": 26, **named, **axis, **numbers},
+        "visualMap": {"show": False, "min": low, "max": high, "inRange": {"color": ramp}},
+        "tooltip": {"show": False},
+        "series": [{"type": "heatmap", "data": data, "emphasis": {"disabled": True}}],
+    }
+
+
+def _frame(x_name: str, y_name: str, top: int = 26) -> dict[str, Any]:
+    """Grid and axes with their names."""
+    grey = palette()["grey"]
+    number = {"axisLabel": {"fontSize": 11, "color": grey, "hideOverlap": True}}
+    name = {"fontSize": 11, "color": grey}
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 14, "top": top, "bottom": 24, "containLabel": True},
+        "xAxis": {"name": x_name, "nameLocation": "middle", "nameGap": 26, "nameTextStyle": name, "splitLine": {"show": False}, **number},
+        "yAxis": {"name": y_name, "nameTextStyle": {**name, "align": "left"}, "splitLine": {"lineStyle": {"opacity": 0.5}}, **number},
+        "legend": {"show": False},
+    }

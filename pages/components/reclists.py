@@ -1,0 +1,207 @@
+"""One person on the Recommend page: what they rated, their taste by genre, and what a model and SVD would recommend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.store import Run
+from pages.components import charts, words
+
+ROWS = 100
+HISTORY_HEIGHT = 262
+GENRES = 8
+FEW = 3
+TIMES = {1: "one re-feed", 2: "two re-feeds"}
+
+
+def model_title(config: dict[str, Any]) -> str:
+    """The model of a stored configuration in a few words, such as "Autoencoder 512 · 256, one re-feed"."""
+    model, steps = config.get("model", {}), config.get("refeed", {}).get("steps", 0)
+    if model.get("name") != "autoencoder":
+        return {"mean": "Global mean", "bias": "User + item bias", "popularity": "Popularity"}.get(
+            model.get("name", ""), f"SVD rank {model.get('rank', '?')}"
+        )
+    kind = "Item-based autoencoder" if model.get("orientation") == "item" else "Autoencoder"
+    refeed = f", {TIMES.get(steps, f'{steps} re-feeds')}" if steps else ""
+    return f"{kind} {' · '.join(map(str, model.get('layers', [])))}{refeed}"
+
+
+def stars(rating: float, scale: tuple[float, float]) -> str:
+    """4.5 → ★★★★½ on scales up to 5, a number on others."""
+    if not 3 <= scale[1] <= 5 or rating < 0.5 or rating * 2 % 1:
+        return f"{rating:g}"
+    return "★" * int(rating) + "½" * (rating % 1 > 0)
+
+
+@st.fragment
+def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float]) -> None:
+    """The ratings that both models see, with a search over their titles."""
+    history = lists["history"]
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+            st.markdown(f"**{words.plain(who)} has rated**", width="content")
+            st.caption(
+                f"{len(history):,} · mean {lists['mean']:.2f}",
+                width="content",
+                help="What both models see of them; held-out ratings are not in it.",
+            )
+        asked = st.text_input(
+            "Search the rated titles",
+            key="recommend.search",
+            placeholder="search a title or genre …",
+            label_visibility="collapsed",
+            icon=":material/search:",
+            type="search",
+            live=True,
+        )
+        wanted = (asked or "").casefold()
+        found = [one for one in history if wanted in f"{one['title']} {one['genres']}".casefold()]
+        if not found:
+            st.caption(f"None of the {len(history):,} rated titles holds “{words.plain(asked or '')}”.")
+            return
+        rows = {
+            "title": [words.plain(one["title"]) for one in found[:ROWS]],
+            "stars": [f":orange[{stars(one['rating'], scale)}]" for one in found[:ROWS]],
+        }
+        height: Any = HISTORY_HEIGHT if len(found) > 8 else "content"
+        st.table(pd.DataFrame(rows), hide_index=True, hide_header=True, border="horizontal", height=height, alt=f"Ratings of {who}")
+        shown = f"the {ROWS} highest of {len(found):,}: search for others" if len(found) > ROWS else "highest first"
+        st.caption(f"{shown} · both models see these ratings")
+
+
+def taste_card(lists: dict[str, Any], name: str) -> None:
+    """Bars of the mean rating of each genre against the person's own mean."""
+    usual = [one for one in lists["taste"] if one["ratings"] >= FEW]
+    offered = usual if len(usual) >= FEW else lists["taste"]
+    most = sorted(offered, key=lambda one: -one["ratings"])[:GENRES]
+    shown = [one for one in offered if one in most]
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown("**Taste by genre**", width="content")
+            if lists["taste"]:
+                download(pd.DataFrame(lists["taste"]), f"{name}-taste.csv")
+        if not lists["taste"]:
+            st.caption("This dataset names no genres.")
+            return
+        if not any(abs(one["difference"]) > 1e-9 for one in shown):
+            st.caption("All genres are rated alike.")
+            return
+        height = 24 * len(shown) + 46
+        charts.draw(_bars(shown), key="taste", alt="Mean rating of each genre minus the person's own mean", height=height)
+        left_out = len(lists["taste"]) - len(shown)
+        others = f"; {left_out} more genre{'s' if left_out > 1 else ''} in the download" if left_out else ""
+        st.caption(f"Mean rating of a genre minus their mean of {lists['mean']:.2f}; in brackets the number of ratings{others}.")
+
+
+def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]], *, unit: str, other: str, file: str) -> None:
+    """One top list.
+
+    Args:
+        title: of the model.
+        color: of the title, as Markdown names it.
+        unit: what a score is: "predicted" for a rating, else what is counted.
+        other: whose places stand in the last column.
+    """
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f":{color}[**{words.plain(title)}**]", width="content")
+            download(pd.DataFrame(entries).assign(rank=range(1, len(entries) + 1)), file)
+        st.caption(caption)
+        if not entries:
+            st.caption("Every title of the catalogue is rated: there is nothing left to recommend.")
+            return
+        digits = ",.2f" if unit == "predicted" else ",.0f"
+        rows = {
+            "": [f":gray[{rank}]" for rank in range(1, len(entries) + 1)],
+            "title": [_marked(one) for one in entries],
+            unit: [f"{one['score']:{digits}}" for one in entries],
+            other: [f":gray[\\#{one['other']:,}]" for one in entries],
+        }
+        st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=f"Top list of {title}")
+        if len({one["score"] for one in entries}) == 1 and len(entries) > 1:
+            st.caption("All these scores are equal: their order says nothing.")
+
+
+def between(lists: dict[str, Any], liked: float) -> None:
+    """The line under both lists: how to read them, and what they have in common."""
+    mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
+    st.caption(
+        f":green[**✓ bold green**]: held out and liked (≥ {liked:g}) · \\#: place in the other model's order · "
+        f"**overlap of both lists: {lists['overlap']} of {len(lists['recommendations'])}** · "
+        f"mean popularity: {mine:,.0f} / {svd:,.0f} ratings"
+    )
+
+
+def download(frame: pd.DataFrame, name: str) -> None:
+    """A small button that gives the numbers behind a table or chart."""
+    st.download_button(
+        ":material/download:",
+        frame.to_csv(index=False).encode(),
+        file_name=name,
+        mime="text/csv",
+        type="tertiary",
+        on_click="ignore",
+        key=f"download.{name}",
+        help="Download these numbers as CSV",
+    )
+
+
+def measured_by(run: Run) -> tuple[str, str]:
+    """The error of a run and of its SVD over all users, such as "test RMSE 0.8710"; empty where it has none."""
+    summary, facts = run.summary or {}, run.facts or {}
+    baselines = summary.get("baselines") or facts.get("baselines", {})
+    mine = summary.get("metrics", {}).get("test", {})
+    svd = baselines.get("svd", {})
+    if "rmse" in svd:
+        kind, theirs = "test RMSE", svd["rmse"]
+    else:
+        kind, theirs = "validation RMSE", svd.get("validation", {}).get("rmse")
+    own = f"test RMSE {mine['rmse']:.4f}" if "rmse" in mine else ""
+    return own, f"{kind} {theirs:.4f}" if theirs is not None else ""
+
+
+def _marked(entry: dict[str, Any]) -> str:
+    title = words.plain(entry["title"])
+    if entry["hit"]:
+        return f":green[**✓ {title}**]"
+    return title if entry["held_out"] is None else f"{title} :gray[· held out, rated {entry['held_out']:g}]"
+
+
+def _bars(taste: list[dict[str, Any]]) -> dict[str, Any]:
+    colours = charts.palette()
+    grey = {"fontSize": 11, "color": colours["grey"]}
+    data = [
+        {
+            "value": round(one["difference"], 3),
+            "itemStyle": {"color": colours["blue" if one["difference"] >= 0 else "vermilion"], "borderRadius": 2},
+        }
+        for one in taste
+    ]
+    names = [f"{one['genre']} ({one['ratings']:,})" for one in taste]
+    return {
+        "animation": False,
+        "grid": {"left": 4, "right": 14, "top": 4, "bottom": 20, "containLabel": True},
+        "tooltip": {"trigger": "item", "valueFormatter": "%.2f", "confine": True},
+        "xAxis": {
+            "type": "value",
+            "name": "stars above or below their mean",
+            "nameLocation": "middle",
+            "nameGap": 22,
+            "nameTextStyle": grey,
+            "axisLabel": grey,
+            "splitNumber": 4,
+            "splitLine": {"lineStyle": {"opacity": 0.5}},
+        },
+        "yAxis": {
+            "type": "category",
+            "inverse": True,
+            "data": names,
+            "axisLabel": {"fontSize": 12, "color": colours["ink"]},
+            "axisTick": {"show": False},
+            "axisLine": {"onZero": True, "lineStyle": {"color": colours["grey"]}},
+        },
+        "series": [{"type": "bar", "name": "mean rating minus own mean", "data": data, "barWidth": 13}],
+    }

@@ -1,0 +1,197 @@
+"""Recommend: one person's ratings, what a trained model makes of them, and what SVD would."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from engine.errors import InputError
+from engine.store import Run
+from pages.components import newcomer, query, words
+from pages.components.form import title_of
+from pages.components.frame import mistakes_as_sentences, through_dashboard
+from pages.components.heldout import held_out_card
+from pages.components.reclists import between, list_card, measured_by, model_title, rated_card, taste_card
+from pages.components.scorer import Opened, opened
+from pages.components.session import store
+from pages.components.share import share_buttons
+
+PAGE = "recommend"
+TRAIN = "pages/train.py"
+TOPS = (10, 20)
+NEXT = 20
+"""How far the buttons for the best and the worst served go on when pressed again."""
+
+
+def kept() -> dict[str, Any]:
+    """What the page shows: run, user, top, and the ratings of a new user."""
+    return st.session_state.setdefault(PAGE, {"run": None, "user": None, "top": TOPS[0], "ratings": None})
+
+
+def take_over(address: dict[str, str]) -> list[str]:
+    """Takes over an address that came from elsewhere. Returns one sentence for each part that could not be used."""
+    refused = []
+    kept().update(run=None, user=address.get("user"), top=TOPS[0], ratings=address.get("ratings"))
+    if "run" in address:
+        try:
+            kept()["run"] = store().get(address["run"]).id
+        except InputError as error:
+            refused.append(str(error))
+    if address.get("top", str(TOPS[0])) in map(str, TOPS):
+        kept()["top"] = int(address.get("top", TOPS[0]))
+    else:
+        refused.append(f"A list has {' or '.join(map(str, TOPS))} titles here, not '{address['top']}'.")
+    return refused
+
+
+def title_row() -> DeltaGenerator:
+    """Title and caption; returns the place of the buttons."""
+    left, right = st.columns([1.5, 1], vertical_alignment="bottom")
+    left.title("Recommend", anchor=False)
+    left.caption("who: an existing user · a new user · a pasted list — any list of ratings is a user")
+    return right.container(horizontal=True, horizontal_alignment="right")
+
+
+def choose_run(runs: list[Run]) -> Run:
+    """The menu of runs."""
+    by_id = {run.id: run for run in runs}
+    if kept()["run"] not in by_id:
+        kept()["run"] = runs[0].id
+    st.session_state["recommend.run"] = kept()["run"]
+    chosen = st.selectbox(
+        "Run", [*by_id], format_func=lambda one: run_words(by_id[one]), key="recommend.run", on_change=_take, args=("run",)
+    )
+    return by_id[chosen]
+
+
+def run_words(run: Run) -> str:
+    """A run in the menu."""
+    return f"{run.name} · {title_of(run.config['dataset']['name'])} · {model_title(run.config)}"
+
+
+def choose_user(here: Opened, linked: bool) -> None:
+    """The menu of users. A user of a link who is not in the data is answered by a sentence, one of a former run quietly replaced."""
+    facts = here.trained.run.facts or {}
+    if kept()["user"] not in here.users:
+        if linked and kept()["user"] is not None and kept()["ratings"] is None:
+            with mistakes_as_sentences():
+                here.trained.split.interactions.user_position(kept()["user"])
+        pinned = str(facts.get("watch_user"))
+        kept()["user"] = pinned if pinned in here.users else here.users[0]
+    st.session_state["recommend.user"] = kept()["user"] if kept()["ratings"] is None else None
+    st.selectbox("User", here.users, index=None, key="recommend.user", placeholder="a new user", on_change=_take, args=("user",))
+
+
+def choose_top() -> int:
+    """The length of the lists."""
+    st.session_state["recommend.top"] = kept()["top"]
+    return st.segmented_control("Titles", TOPS, required=True, key="recommend.top", on_change=_take, args=("top",)) or TOPS[0]
+
+
+def _take(name: str) -> None:
+    kept()[name] = st.session_state[f"recommend.{name}"]
+    if name == "user":
+        kept()["ratings"] = None
+
+
+def _show_user(user: str) -> None:
+    kept().update(user=user, ratings=None)
+
+
+def buttons(place: DeltaGenerator, here: Opened) -> None:
+    """Random, best and worst served."""
+    index, order = here.trained.split.interactions.users.index, here.service.order
+    judged = "RMSE of the run" if here.service.predicted is not None else "RMSE of SVD, for this run predicts no ratings,"
+    among = f"{judged} on their held-out ratings, among {len(order):,} users with at least {here.service.least}; again for the next."
+    now = kept()["user"] if kept()["ratings"] is None else None
+    place.button("Random", on_click=_show_user, args=(random.choice(here.users),), help="Any user of the dataset.")
+    for label, users, which in (("Best served", order, "Lowest"), ("Worst served", order[::-1], "Highest")):
+        first = [str(index[row]) for row in users[:NEXT]]
+        following = first[(first.index(now) + 1) % len(first)] if now in first else first[0]
+        place.button(label, on_click=_show_user, args=(following,), help=f"{which} {among}")
+
+
+def show(here: Opened, top: int) -> None:
+    """Everything about one person."""
+    from engine import recommendations
+    from engine.recommendations.lists import liked_from
+
+    trained, user, data = here.trained, kept()["user"], here.trained.split.interactions
+    liked, run = liked_from(trained), trained.run
+    if kept()["ratings"] is None:
+        who, lists = f"User {user}", recommendations.for_user(trained, user, top)
+        pairs = recommendations.held_out_pairs(trained, here.service, user)
+    else:
+        who = "A new user"
+        lists = recommendations.for_new_user(trained, recommendations.parse_ratings(kept()["ratings"], data), top)
+        pairs = {"pairs": []}
+    left, right = st.columns([1, 2.55], gap="small")
+    with left:
+        rated_card(who, lists, data.scale)
+        taste_card(lists, run.name)
+    with right:
+        mine, svd = st.columns(2, gap="small")
+        own_error, svd_error = measured_by(run)
+        unit = "predicted" if trained.model.predicts_ratings else "ratings"
+        with mine:
+            caption = " · ".join(filter(None, (words.plain(run.name), own_error)))
+            entries = lists["recommendations"]
+            list_card(model_title(run.config), "blue", caption, entries, unit=unit, other="by SVD", file=f"{run.name}-list.csv")
+        with svd:
+            title, caption = f"SVD rank {trained.svd.config.rank}", " · ".join(filter(None, ("baseline", svd_error)))
+            list_card(title, "gray", caption, lists["svd"], unit="predicted", other="by the run", file=f"{run.name}-svd-list.csv")
+        between(lists, liked)
+        served = here.service
+        held_out_card(run.name, pairs, lists, top=top, users=len(served.order), least=served.least, liked=liked, scale=data.scale)
+
+
+def nothing_trained() -> None:
+    """What stands here before the first model is trained."""
+    st.info("No run has a trained model yet: train one, and it recommends here.", icon=":material/recommend:")
+    st.page_link(TRAIN, label="Train a model", icon=":material/model_training:")
+
+
+def page() -> None:
+    """The page."""
+    place = title_row()
+    address = query.arrived(PAGE)
+    refused = take_over(address) if address else []
+    for sentence in refused:
+        st.warning(sentence, icon=":material/link_off:")
+    runs = [run for run in store().list(limit=200) if store().has(run.id, "model")]
+    wanted = store().find(kept()["run"]) if kept()["run"] else None
+    if wanted and wanted.id not in {run.id for run in runs}:
+        if store().has(wanted.id, "model"):
+            runs.append(wanted)
+        else:
+            st.warning(f"Run {words.plain(wanted.name)} has no trained model yet: it is {wanted.state}.", icon=":material/hourglass_empty:")
+            st.page_link(TRAIN, label=f"Look at {wanted.name}", icon=":material/show_chart:", query_params={"run": wanted.id})
+    if not runs:
+        nothing_trained()
+        return
+    for_run, for_user, for_new, for_top = st.columns([2.2, 1.4, 0.8, 0.7], gap="small", vertical_alignment="bottom")
+    with for_run:
+        run = choose_run(runs)
+    with for_top:
+        top = choose_top()
+    with mistakes_as_sentences():
+        here = opened(run)
+        with for_new:
+            sent = newcomer.ask(run, here.trained.split.interactions, here.trained.model.scores_new_users)
+        if sent is not None:
+            kept()["ratings"] = sent
+        with for_user:
+            choose_user(here, bool(address))
+        person = {"user": kept()["user"]} if kept()["ratings"] is None else {"ratings": kept()["ratings"]}
+        now = {"run": run.id, **person, "top": str(top)}
+        query.write(PAGE, now)
+        buttons(place, here)
+        share_buttons(place, now)
+        show(here, top)
+
+
+through_dashboard()
+page()

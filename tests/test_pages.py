@@ -1,0 +1,291 @@
+"""Every registered page stands with an empty and with a filled store; the Train page's form, address and buttons agree."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import background
+from engine.config import RunConfig, parse
+from engine.presets import presets
+from engine.settings import settings
+from engine.store import MetricRow, Run, RunStore
+from pages import PAGES
+from pages.components import draft
+
+ROOT = Path(__file__).parents[1]
+TRAIN = "pages/train.py"
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(monkeypatch):
+    """Pages ask for a daemon; here none is started, and none is missed."""
+    asked = []
+    monkeypatch.setattr(background, "ensure_daemon", lambda *_: asked.append(1) or "starting")
+    monkeypatch.setattr(background, "daemon_state", lambda *_: "ready")
+    monkeypatch.setattr(background, "daemon_alive", lambda *_: True)
+    return asked
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    return RunStore(settings().store_url, settings().artifacts)
+
+
+def fill(store: RunStore, state: str = "finished", config: RunConfig | None = None, epochs: int = 8) -> Run:
+    """A run that looks like a trained one, in any state."""
+    run = store.create((config or RunConfig()).model_dump(mode="json"))
+    if state == "queued":
+        return run
+    store.claim(run.id)
+    facts = {
+        "sizes": {"users": 2000, "items": 1200, "train": 1000, "validation": 100, "test": 100, "fold_in": 0},
+        "baselines": {"bias": {"validation": {"rmse": 0.92}}, "svd": {"rank": 8, "validation": {"rmse": 0.86}}},
+        "noise_floor": 0.7,
+        "liked": 4.0,
+        "watch_user": "Ann",
+        "watch_users": ["Ann", "Bob"],
+    }
+    store.add_facts(run.id, facts)
+    rows, items = [], [{"item": str(i), "title": f"*Film* [{i}] $1", "score": 4.0 - i / 10, "hit": i == 2} for i in range(10)]
+    store.add_list(run.id, 0, "svd", "Ann", items)
+    for epoch in range(1, epochs + 1):
+        values = {"train/loss": 1 / epoch, "train/rmse": epoch**-0.5, "batch/loss": 1.1 / epoch}
+        values |= {"validation/rmse": 0.8 + abs(epoch - 5) / 100, "difference/svd": -0.03, "difference/svd_interval": 0.01}
+        rows += [MetricRow(epoch * 10, name, value, epoch, epoch * 2.0) for name, value in values.items()]
+        store.add_list(run.id, epoch, "run", "Ann", items[epoch:] + items[:epoch])
+    store.add_metrics(run.id, rows)
+    store.beat(run.id, epoch=epochs, step=epochs * 10, device="cpu")
+    store.log(run.id, "epoch 8 · best")
+    if state == "finished":
+        test = {"rmse": 0.82, "rmse_clipped": 0.81, "mae": 0.6, "rmse_user_mean": 0.8}
+        summary = {
+            "best_epoch": 5,
+            "epochs": epochs,
+            "seconds_per_epoch": 2.0,
+            "metrics": {"validation": test, "test": test},
+            "baselines": {"bias": {"rmse": 0.92}, "svd": {"rmse": 0.86, "rank": 8}},
+            "difference": {"svd": [-0.04, 0.05], "pairs": 100, "users": 50},
+            "device": "cpu",
+            "peak_memory_mb": 100.0,
+        }
+        store.finish(run.id, "finished", summary=summary)
+    elif state != "running":
+        if state in ("paused", "stopped"):
+            store.ask(run.id, {"paused": "pause", "stopped": "stop"}[state])
+        store.finish(run.id, state, error="The learning rate was too high." if state in ("failed", "crashed") else None)
+    return store.get(run.id)
+
+
+def visit(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60).run()
+    app.switch_page(page)
+    for name, value in query.items():
+        app.query_params[name.replace("__", ".")] = value
+    return sound(app.run())
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, [element.value for element in app.exception]
+    return app
+
+
+def text(app: AppTest) -> str:
+    """All captions, Markdown and messages."""
+    return "\n".join(str(element.value) for kind in (app.markdown, app.caption, app.error, app.warning, app.code) for element in kind)
+
+
+def query(app: AppTest) -> dict[str, str]:
+    return {name: values if isinstance(values, str) else values[-1] for name, values in app.query_params.items()}
+
+
+@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.title)
+def test_every_page_stands_with_an_empty_store(entry):
+    visit(entry.file)
+
+
+@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.title)
+def test_every_page_stands_with_a_filled_store(entry, store):
+    for state in ("finished", "queued", "running", "paused", "failed"):
+        fill(store, state)
+    visit(entry.file)
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "paused", "finished", "stopped", "failed", "crashed"])
+def test_a_run_opens_by_its_link_in_every_state(state, store):
+    run = fill(store, state)
+    app = visit(TRAIN, run=run.id)
+    assert run.name in text(app)
+    assert query(app) == {"run": run.id}
+    labels = {button.label: button.disabled for button in app.button}
+    assert labels["Start"] == (state in ("queued", "running"))
+    assert ("Resume" in labels) == (state in ("paused", "stopped", "failed", "crashed"))
+    if state == "failed":
+        assert "The learning rate was too high." in [error.value for error in app.error]
+
+
+def test_tiles_say_what_is_known_and_how_sure_it_is(store):
+    app = visit(TRAIN, run=fill(store).id)
+    assert [header.value for header in app.header] == ["0.8300", "0.1250", "5", "−0.0300"]
+    shown = text(app)
+    assert "100 pairs · ±0.0100 · :green[**distinguishable**]" in shown
+    assert "−0.0400 ± 0.0500 on 100 pairs of 50 users: :gray[not distinguishable]" in shown
+
+
+def test_the_form_writes_the_address_and_the_address_fills_the_form():
+    app = visit(TRAIN)
+    assert query(app) == {}
+    app.text_input(key="train.model.layers").set_value("300, 20")
+    app.selectbox(key="train.dataset.name").set_value("toy")
+    app.slider(key="train.model.dropout").set_value(0.25)
+    app.segmented_control(key="train.refeed.target").set_value("ratings")
+    app.number_input(key="train.training.epochs").set_value(7)
+    sound(app.run())
+    app.selectbox(key="train.training.optimizer").set_value("sgd")
+    link = query(sound(app.run()))
+    assert link == {
+        "model.layers": "300,20",
+        "dataset.name": "toy",
+        "model.dropout": "0.25",
+        "training.epochs": "7",
+        "training.optimizer": "sgd",
+        "refeed.steps": "1",
+        "refeed.target": "ratings",
+    }
+    again = visit(TRAIN, **{name.replace(".", "__"): value for name, value in link.items()})
+    assert query(again) == link
+    assert again.text_input(key="train.model.layers").value == "300, 20"
+    assert again.number_input(key="train.refeed.steps").value == 1
+
+
+def test_another_kind_brings_its_own_fields():
+    app = visit(TRAIN)
+    app.segmented_control(key="train.split.kind").set_value("time")
+    sound(app.run())
+    assert app.number_input(key="train.split.quantile").value == 0.8
+    app.segmented_control(key="train.split.kind").set_value("more")
+    sound(app.run())
+    assert query(app)["split.kind"] == "stratified"
+    app.selectbox(key="train.split.kind.more").set_value("users")
+    sound(app.run())
+    assert app.number_input(key="train.split.fold_in").value == 0.8
+    app.selectbox(key="train.model.name").set_value("svd")
+    sound(app.run())
+    assert query(app) == {"split.kind": "users", "model.name": "svd"}
+    assert app.number_input(key="train.model.rank").value == 20
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_fills_the_form_and_its_link_stands_for_it(name):
+    app = visit(TRAIN, preset=name)
+    assert app.selectbox(key="preset").value == name
+    chosen, refused = draft.from_query(query(app))
+    assert (chosen, refused) == (parse(presets()[name].values), [])
+    app.number_input(key="train.training.seed").set_value(99)
+    assert sound(app.run()).selectbox(key="preset").value == ""
+    app.selectbox(key="preset").set_value(name)
+    assert query(sound(app.run())) == draft.to_query(chosen)
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"model__dropout": "1.5"}, "model.dropout"),
+        ({"model__layers": "0"}, "at least one unit"),
+        ({"split__kind": "lasst"}, "Did you mean 'last'?"),
+        ({"trainin__lr": "1"}, "Unknown field"),
+        ({"run": "0123456789ab"}, "There is no run"),
+        ({"preset": "dem"}, "Unknown preset 'dem'"),
+        ({"dataset__name": "/etc/passwd"}, "A link cannot name a file"),
+    ],
+)
+def test_what_a_link_says_wrong_is_said_in_a_sentence_and_the_rest_is_used(bad, sentence):
+    app = visit(TRAIN, training__epochs="7", **bad)
+    assert len(app.warning) == 1
+    assert sentence in app.warning[0].value
+    assert query(app) == {"training.epochs": "7"}
+
+
+def test_a_form_that_is_not_valid_cannot_start():
+    app = visit(TRAIN)
+    for typed in ("", "a, b", "512, 0"):
+        app.text_input(key="train.model.layers").set_value(typed)
+        sound(app.run())
+        assert len(app.error) == 1
+        assert next(button for button in app.button if button.label == "Start").disabled
+    app.text_input(key="train.model.layers").set_value("16")
+    assert not sound(app.run()).error
+    app.selectbox(key="train.dataset.name").set_value("toy")
+    app.segmented_control(key="train.split.kind").set_value("time")
+    assert "no timestamps" in sound(app.run()).error[0].value
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    return sound(app.run())
+
+
+def test_start_queues_one_run_and_a_second_click_none(store, no_daemon, monkeypatch):
+    app = visit(TRAIN, model__layers="64")
+    asked = len(no_daemon)
+    start = next(button for button in app.button if button.label == "Start")
+    press(app, "Start")
+    start.click()
+    sound(app.run())
+    (run,) = store.list()
+    assert run.config["model"]["layers"] == [64]
+    assert run.state == "queued"
+    assert len(no_daemon) == asked + 1
+    assert query(app) == {"run": run.id}
+    assert "waiting for a free slot" in text(app)
+    monkeypatch.setattr(background, "daemon_state", lambda *_: "starting")
+    assert "starting the engine" in text(sound(app.run()))
+
+
+def test_pause_stop_and_resume_ask_for_what_they_say(store):
+    run = fill(store, "running")
+    app = press(visit(TRAIN, run=run.id), "Pause")
+    assert store.get(run.id).want == "pause"
+    assert "pausing" in text(app)
+    store.finish(run.id, "paused")
+    press(sound(app.run()), "Resume")
+    assert (store.get(run.id).state, store.get(run.id).want) == ("queued", "run")
+    press(sound(app.run()), "Stop")
+    assert store.get(run.id).state == "stopped"
+
+
+def test_a_run_deleted_elsewhere_leaves_a_sentence(store):
+    run = fill(store)
+    app = visit(TRAIN, run=run.id)
+    store.delete(run.id)
+    assert "There is no run" in sound(app.run()).warning[0].value
+    assert query(app) == {}
+
+
+def test_pinning_another_user_is_written_to_the_run(store):
+    run = fill(store, "running")
+    app = visit(TRAIN, run=run.id)
+    app.selectbox(key=f"pin.{run.id}").set_value("Bob")
+    sound(app.run())
+    assert store.get(run.id).watch_user == "Bob"
+
+
+def test_the_demo_is_one_click_away(store):
+    app = visit("pages/start.py")
+    press(app, "Run the demo")
+    (run,) = store.list()
+    assert parse(run.config) == parse(presets()["demo"].values)
+    assert run.name in text(app)
+
+
+def test_pages_draw_without_torch():
+    code = (
+        "import sys\nfrom streamlit.testing.v1 import AppTest\nfrom engine import background\n"
+        "background.ensure_daemon = lambda *_: 'ready'\n"
+        "app = AppTest.from_file('dashboard.py', default_timeout=60).run()\n"
+        "app.switch_page('pages/train.py').run()\n"
+        "assert not app.exception\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True).returncode == 0
