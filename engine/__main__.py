@@ -1,4 +1,7 @@
-"""The command line: everything the pages can do, scriptable. Under `--json` the last line of stdout is one JSON object."""
+"""The command line: everything the pages can do, scriptable. Under `--json` the last line of stdout is one JSON object.
+
+Commands import what they need when they run: `daemon` has to be up fast, and most others need no torch.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine import background, config, datasets, presets
+from engine import background
 from engine.errors import InputError
 from engine.settings import settings
 from engine.store import Run, RunStore
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout.")
 
@@ -63,8 +69,10 @@ def assemble(
     epochs: str | None,
     seed: str | None,
     fields: tuple[str, ...],
-) -> config.RunConfig:
+) -> RunConfig:
     """The validated configuration that the options describe. Raises InputError."""
+    from engine import config, presets
+
     values: dict[str, Any] = {}
     if preset:
         values = config.merge(values, presets.preset(preset).values)
@@ -86,6 +94,8 @@ def assemble(
 @JSON
 def list_datasets(as_json: bool) -> None:
     """List the datasets and whether each can be loaded without a network."""
+    from engine import datasets
+
     rows = [
         {
             "name": dataset.name,
@@ -158,6 +168,8 @@ def list_runs(limit: int, as_json: bool) -> None:
 @JSON
 def show(run_id: str, as_json: bool) -> None:
     """Show one run."""
+    from engine import config
+
     store = open_store()
     background.reconcile(store)
     run = store.get(run_id)
@@ -217,7 +229,7 @@ def recommend(run_id: str, user: str | None, ratings: Path | None, top: int, as_
 @JSON
 def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
     """Decompose a whole dataset: singular values and reconstruction error; of a small one also the matrix and each user's next item."""
-    from engine import decomposition
+    from engine import datasets, decomposition
 
     data = datasets.load(datasets.DatasetConfig(name=dataset))
     result = decomposition.decompose_dataset(data, rank, "bias" if centring == "bias" else "none")

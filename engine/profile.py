@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -96,7 +97,7 @@ def rating_counts(data: Interactions) -> pd.DataFrame:
         counts = np.bincount(np.round((values - distinct[0]) / step).astype(int))
         return pd.DataFrame({"rating": [f"{distinct[0] + index * step:g}" for index in range(len(counts))], "ratings": counts})
     counts, edges = np.histogram(values, BINS)
-    names = [f"{low:.3g}–{high:.3g}" for low, high in zip(edges, edges[1:], strict=False)]
+    names = [f"{low:.3g}–{high:.3g}" for low, high in itertools.pairwise(edges)]
     return pd.DataFrame({"rating": names, "ratings": counts})
 
 

@@ -22,8 +22,6 @@ from pages.components.share import share_buttons
 PAGE = "recommend"
 TRAIN = "pages/train.py"
 TOPS = (10, 20)
-NEXT = 20
-"""How far the buttons for the best and the worst served go on when pressed again."""
 
 
 def kept() -> dict[str, Any]:
@@ -82,7 +80,8 @@ def choose_user(here: Opened, linked: bool) -> None:
         pinned = str(facts.get("watch_user"))
         kept()["user"] = pinned if pinned in here.users else here.users[0]
     st.session_state["recommend.user"] = kept()["user"] if kept()["ratings"] is None else None
-    st.selectbox("User", here.users, index=None, key="recommend.user", placeholder="a new user", on_change=_take, args=("user",))
+    index = 0 if kept()["ratings"] is None else None
+    st.selectbox("User", here.users, index=index, key="recommend.user", placeholder="a new user", on_change=_take, args=("user",))
 
 
 def choose_top() -> int:
@@ -92,26 +91,28 @@ def choose_top() -> int:
 
 
 def _take(name: str) -> None:
+    former = kept()[name]
+    if name == "run" and store().get(former).config["dataset"] != store().get(st.session_state["recommend.run"]).config["dataset"]:
+        kept()["ratings"] = None  # its ids mean other items there
     kept()[name] = st.session_state[f"recommend.{name}"]
     if name == "user":
         kept()["ratings"] = None
 
 
-def _show_user(user: str) -> None:
-    kept().update(user=user, ratings=None)
+def _show_user(user: str, walk: tuple[str, int] | None = None) -> None:
+    kept().update(user=user, ratings=None, walk=walk)
 
 
 def buttons(place: DeltaGenerator, here: Opened) -> None:
     """Random, best and worst served."""
     index, order = here.trained.split.interactions.users.index, here.service.order
-    judged = "RMSE of the run" if here.service.predicted is not None else "RMSE of SVD, for this run predicts no ratings,"
-    among = f"{judged} on their held-out ratings, among {len(order):,} users with at least {here.service.least}; again for the next."
-    now = kept()["user"] if kept()["ratings"] is None else None
+    judged = "RMSE of the run" if here.service.predicted is not None else "RMSE of SVD (this run predicts no ratings)"
+    among = f"{judged} on their held-out ratings, of {len(order):,} users with at least {here.service.least}. Press again for the next one."
     place.button("Random", on_click=_show_user, args=(random.choice(here.users),), help="Any user of the dataset.")
-    for label, users, which in (("Best served", order, "Lowest"), ("Worst served", order[::-1], "Highest")):
-        first = [str(index[row]) for row in users[:NEXT]]
-        following = first[(first.index(now) + 1) % len(first)] if now in first else first[0]
-        place.button(label, on_click=_show_user, args=(following,), help=f"{which} {among}")
+    for label, rows, which in (("Best served", order, "Lowest"), ("Worst served", order[::-1], "Highest")):
+        pressed, at = kept().get("walk") or ("", -1)
+        at = at + 1 if pressed == label and at + 1 < len(rows) and kept()["user"] == str(index[rows[at]]) else 0
+        place.button(label, on_click=_show_user, args=(str(index[rows[at]]), (label, at)), help=f"{which} {among}")
 
 
 def show(here: Opened, top: int) -> None:
@@ -122,7 +123,7 @@ def show(here: Opened, top: int) -> None:
     trained, user, data = here.trained, kept()["user"], here.trained.split.interactions
     liked, run = liked_from(trained), trained.run
     if kept()["ratings"] is None:
-        who, lists = f"User {user}", recommendations.for_user(trained, user, top)
+        who, lists = f"User {user}" if user.isdigit() else user, recommendations.for_user(trained, user, top)
         pairs = recommendations.held_out_pairs(trained, here.service, user)
     else:
         who = "A new user"
@@ -130,20 +131,20 @@ def show(here: Opened, top: int) -> None:
         pairs = {"pairs": []}
     left, right = st.columns([1, 2.55], gap="small")
     with left:
-        rated_card(who, lists, data.scale)
-        taste_card(lists, run.name)
+        rated_card(who, lists, data.scale, run.name)
+        taste_card(lists, run.name, data.scale)
     with right:
         mine, svd = st.columns(2, gap="small")
         own_error, svd_error = measured_by(run)
-        unit = "predicted" if trained.model.predicts_ratings else "ratings"
+        unit = "score" if trained.model.predicts_ratings else "ratings"
         with mine:
             caption = " · ".join(filter(None, (words.plain(run.name), own_error)))
             entries = lists["recommendations"]
-            list_card(model_title(run.config), "blue", caption, entries, unit=unit, other="by SVD", file=f"{run.name}-list.csv")
+            list_card(model_title(run.config), "blue", caption, entries, unit=unit, other="SVD\u00a0#", file=f"{run.name}-list.csv")
         with svd:
             title, caption = f"SVD rank {trained.svd.config.rank}", " · ".join(filter(None, ("baseline", svd_error)))
-            list_card(title, "gray", caption, lists["svd"], unit="predicted", other="by the run", file=f"{run.name}-svd-list.csv")
-        between(lists, liked)
+            list_card(title, "gray", caption, lists["svd"], unit="score", other="run\u00a0#", file=f"{run.name}-svd-list.csv")
+        between(lists, liked, trained.model.predicts_ratings)
         served = here.service
         held_out_card(run.name, pairs, lists, top=top, users=len(served.order), least=served.least, liked=liked, scale=data.scale)
 
@@ -183,6 +184,7 @@ def page() -> None:
             sent = newcomer.ask(run, here.trained.split.interactions, here.trained.model.scores_new_users)
         if sent is not None:
             kept()["ratings"] = sent
+            st.rerun()
         with for_user:
             choose_user(here, bool(address))
         person = {"user": kept()["user"]} if kept()["ratings"] is None else {"ratings": kept()["ratings"]}

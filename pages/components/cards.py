@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.components import charts
 
-TILE = 168
+TILE = 136
 """Least width of a tile in pixels; as many stand in a row as fit."""
 
 
@@ -43,7 +43,7 @@ def chart_card(
         caption: a line below the chart.
         meaning: help beside the title.
     """
-    with st.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch", gap="xsmall"):
         card_title(title, data, key=key, meaning=meaning)
         charts.draw(option, key=key, alt=alt, height=height)
         if caption:

@@ -15,6 +15,10 @@ from pages.components.status import verdict_against_svd
 ROWS = 100
 HEIGHT = 270
 APART = 0.07
+MEANING = (
+    "Validation and test ratings together: the models do not see them. The run's best epoch and SVD's rank were chosen by all users' "
+    "validation ratings. ± is the half-width of the 95 % interval over this user's pairs; negative is better than SVD."
+)
 
 
 def held_out_card(
@@ -30,7 +34,7 @@ def held_out_card(
     rows = pairs["pairs"]
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown("**Held out for this user**", width="content")
+            st.markdown("**Held out for this user**", width="content", help=MEANING)
             if rows:
                 download(pd.DataFrame(rows), f"{name}-held-out.csv")
         if not rows:
@@ -51,32 +55,32 @@ def held_out_card(
                 height=HEIGHT,
             )
         with right:
-            _table(rows, name, scale)
+            _table(rows, scale)
 
 
 def _errors(name: str, pairs: dict[str, Any]) -> str:
     counted = f"{len(pairs['pairs']):,} pair{'s' if len(pairs['pairs']) > 1 else ''}"
     if pairs["rmse"] is None:
-        return f"{words.plain(name)} ranks without predicting ratings; RMSE of SVD {pairs['svd_rmse']:.2f} on {counted}"
-    said = f"RMSE {pairs['rmse']:.2f}, SVD {pairs['svd_rmse']:.2f} on {counted}"
+        return f"{words.plain(name)} ranks without predicting ratings; RMSE of SVD {pairs['svd_rmse']:.3f} on {counted}"
+    said = f"RMSE {pairs['rmse']:.3f}, SVD {pairs['svd_rmse']:.3f} on {counted}"
     if pairs["difference"] is None:
         return f"{said}: :gray[**not distinguishable**] by a single one"
     verdict, color = verdict_against_svd(*pairs["difference"])
     difference, interval = pairs["difference"]
-    return f"{said}: {'−' if difference < 0 else '+'}{abs(difference):.2f} ± {interval:.2f} · :{color}[**{verdict}**]"
+    return f"{said}: {'−' if difference < 0 else '+'}{abs(difference):.3f} ± {interval:.3f} · :{color}[**{verdict}**]"
 
 
 def _place(pairs: dict[str, Any], users: int, least: int) -> str:
     if pairs["place"] is None:
-        return f" · too few for a place among the {users:,} users with at least {least} held-out ratings"
-    return f" · number {pairs['place']:,} of {users:,} users with at least {least}, best served first"
+        return f" · too few for a place by RMSE, which needs at least {least}"
+    return f" · place {pairs['place']:,} of {users:,} by RMSE, among users with at least {least}"
 
 
-def _table(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) -> None:
+def _table(rows: list[dict[str, Any]], scale: tuple[float, float]) -> None:
     shown = rows[:ROWS]
     columns = {"title": [words.plain(one["title"]) for one in shown], "rated": [f":orange[{stars(one['rating'], scale)}]" for one in shown]}
     if rows[0]["predicted"] is not None:
-        columns[words.plain(name)] = [_closer(one, "predicted", "svd") for one in shown]
+        columns["run"] = [_closer(one, "predicted", "svd") for one in shown]
     columns["SVD"] = [_closer(one, "svd", "predicted") for one in shown]
     st.table(
         pd.DataFrame(columns),
@@ -110,10 +114,11 @@ def _scatter(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) 
         "axisLabel": grey,
         "splitLine": {"lineStyle": {"opacity": 0.4}},
     }
+    ends = {"min": math.floor(scale[0] - APART), "max": math.ceil(scale[1]) + 0.5, "axisLabel": {**grey, "showMaxLabel": False}}
     series: list[dict[str, Any]] = [
         {
             "type": "line",
-            "name": "as rated",
+            "name": "predicted = rated",
             "data": [[scale[0], scale[0]], [scale[1], scale[1]]],
             "showSymbol": False,
             "silent": True,
@@ -124,13 +129,13 @@ def _scatter(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) 
     for title, key, colour, shift in sides:
         points = [{"value": [round(one["rating"] + shift, 3), round(one[key], 3)], "name": one["title"]} for one in rows]
         mark = {"color": colours[colour], "opacity": 0.75}
-        series.append({"type": "scatter", "name": title, "data": points, "symbolSize": 7, "itemStyle": mark})
+        series.append({"type": "scatter", "name": title, "data": points, "symbolSize": 7 if len(rows) < 150 else 5, "itemStyle": mark})
     return {
         "animation": False,
         "grid": {"left": 26, "right": 12, "top": 30, "bottom": 26, "containLabel": True},
         "legend": {"top": 0, "left": 0, "itemHeight": 8, "itemWidth": 16, "textStyle": {"fontSize": 11, "color": colours["ink"]}},
         "tooltip": {"trigger": "item", "formatter": "{a}<br/>{b}", "confine": True},
-        "xAxis": {**axis, "name": "actual rating", "nameGap": 22, "min": math.floor(scale[0]), "max": math.ceil(scale[1] + APART)},
+        "xAxis": {**axis, "name": "actual rating", "nameGap": 22, **ends},
         "yAxis": {**axis, "name": "predicted rating", "nameGap": 26, "min": low, "max": high},
         "series": series,
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +12,7 @@ import streamlit as st
 from engine import datasets
 from engine.config import RunConfig, parse
 from engine.datasets import DatasetConfig, is_path
-from engine.errors import InputError
+from engine.errors import InputError, unknown
 from engine.interactions import Interactions
 from engine.profile import Profile, Tail, item_table, over_time, profile, rating_counts, tail
 from engine.settings import settings
@@ -34,14 +35,24 @@ class Portrait:
 
 
 def ratings(name: str) -> Interactions:
-    """The ratings of a registered dataset or a saved upload.
+    """The ratings of a registered dataset or a saved upload that is on this machine.
 
     Raises:
-        InputError: the name is a path, nobody knows it, or it could not be downloaded.
+        InputError: see `refuse`.
     """
-    if is_path(name):
-        raise InputError(f"A link cannot name a file of this machine ('{name}'): upload it on the Data page.")
+    if is_path(name) or not datasets.available(name):
+        raise refuse(name)
     return _ratings(name, _where())
+
+
+def refuse(name: str) -> InputError:
+    """Why a page does not show the dataset of this name, in one sentence."""
+    if is_path(name):
+        return InputError(f"A link cannot name a file of this machine ('{name}'): upload it on the Data page.")
+    titles = {entry.name: entry.title for entry in datasets.listing()}
+    if name in titles:
+        return InputError(f"{titles[name]} is not on this machine yet: download it on the Data page.")
+    return unknown("dataset", name, titles)
 
 
 def portrait(name: str) -> Portrait:
@@ -60,6 +71,11 @@ def spectrum_of(name: str, centring: str) -> Spectrum:
     return _spectrum(ratings(name), name, centring, _where())
 
 
+def decomposed(name: str, rank: int, centring: str) -> dict[str, Any]:
+    """A dataset at one rank; of a small one with its reconstruction, see engine.decomposition. Raises InputError."""
+    return _decomposed(ratings(name), name, rank, centring, _where())
+
+
 def rank_curve_of(config: RunConfig, centring: str) -> RankCurve:
     """Seen and held-out error by rank on a configuration's split, up to the highest rank that runs try."""
     highest = config.evaluation.max_rank
@@ -68,7 +84,7 @@ def rank_curve_of(config: RunConfig, centring: str) -> RankCurve:
 
 def configured(name: str, split: dict[str, object]) -> RunConfig:
     """A configuration of this dataset and split, else with defaults. Raises InputError where an option is out of bounds."""
-    return parse({"dataset": DatasetConfig(name=name).model_dump(), "split": split})
+    return parse({"dataset": {"name": name}, "split": split})
 
 
 def _where() -> str:
@@ -89,8 +105,7 @@ def _portrait(_data: Interactions, name: str, where: str) -> Portrait:
 
 @st.cache_resource(max_entries=4, show_spinner="Splitting …")
 def _split(_data: Interactions, name: str, options: str, where: str) -> Split:
-    config = RunConfig.model_validate_json(f'{{"split": {options}}}')
-    return make_split(_data, config.split)
+    return make_split(_data, parse({"split": json.loads(options)}).split)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Decomposing …")
@@ -98,6 +113,13 @@ def _spectrum(_data: Interactions, name: str, centring: str, where: str) -> Spec
     from engine.decomposition import spectrum
 
     return spectrum(_data, "bias" if centring == "bias" else "none")
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _decomposed(_data: Interactions, name: str, rank: int, centring: str, where: str) -> dict[str, Any]:
+    from engine.decomposition import decompose_dataset
+
+    return decompose_dataset(_data, rank, "bias" if centring == "bias" else "none")
 
 
 @st.cache_resource(max_entries=8, show_spinner="Judging every rank on held-out ratings …")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from engine.interactions import Interactions
 
 UPLOAD_MB = 5
+_OPEN = "recommend.newcomer"
+_DONE = "recommend.newcomer.done"
 
 
 def written(ratings: dict[int, float], data: Interactions) -> str:
@@ -29,9 +31,11 @@ def ask(run: Run, data: Interactions, able: bool) -> str | None:
         able: whether the run's model scores new users.
 
     Returns:
-        The ratings as `written` tells them, once somebody has sent them.
+        The ratings as `written` tells them, once somebody has sent them; the next turn of the page closes the form.
     """
-    with st.popover("New user", icon=":material/person_add:", width="stretch", key="recommend.newcomer"):
+    if st.session_state.pop(_DONE, False):
+        st.session_state[_OPEN] = False
+    with st.popover("New user", icon=":material/person_add:", width="stretch", key=_OPEN, on_change="rerun"):
         if not able:
             st.markdown(
                 f"**{words.plain(run.name)} is item-based**: it learned one row per title whose inputs are its training users, "
@@ -47,7 +51,9 @@ def ask(run: Run, data: Interactions, able: bool) -> str | None:
             sent = st.form_submit_button("Recommend", type="primary")
         if sent:
             with mistakes_as_sentences():
-                return _read(text, file.getvalue() if file else b"", data)
+                ratings = _read(text, file.getvalue() if file else b"", data)
+                st.session_state[_DONE] = True
+                return ratings
     return None
 
 

@@ -94,15 +94,16 @@ def tails(rank: np.ndarray, count: np.ndarray, *, x_name: str, y_name: str) -> d
 
 
 def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *, row_name: str, column_name: str) -> dict[str, Any]:
-    """A small matrix: each cell coloured by its value from the lowest to the highest, with its text in it."""
+    """A small matrix: each cell coloured by its value, from 0 or the lowest to the highest, with its text in it."""
     colours = palette()
     dark = colours is DARK
     values = [cell.value for cell in cells if cell.value is not None]
-    low, high = min(values, default=0.0), max(values, default=1.0)
+    low, high = min([0.0, *values]), max(values, default=1.0)
     middle = low + 0.55 * (high - low)
     strong = "#12161C" if dark else "#FFFFFF"
     data = []
-    for cell in cells:
+    # What is drawn later lies above: marked edges are not to be covered by their neighbours.
+    for cell in sorted(cells, key=lambda one: (one.starred, one.framed)):
         edge = colours["vermilion"] if cell.starred else colours["ink"] if cell.framed else colours["grey"]
         style = {"borderColor": edge, "borderWidth": 2.5 if cell.starred else 1.6 if cell.framed else 0.25}
         ink = colours["ink"] if cell.value is None or cell.value < middle else strong
@@ -117,7 +118,16 @@ def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *
     return {
         "animation": False,
         "grid": {"left": 20, "right": 6, "top": 40, "bottom": 4, "containLabel": True},
-        "xAxis": {"type": "category", "data": list(columns), "position": "top", "name": column_name, "nameGap": 22, **named, **axis, **numbers},
+        "xAxis": {
+            "type": "category",
+            "data": list(columns),
+            "position": "top",
+            "name": column_name,
+            "nameGap": 22,
+            **named,
+            **axis,
+            **numbers,
+        },
         "yAxis": {"type": "category", "data": list(rows), "inverse": True, "name": row_name, "nameGap": 26, **named, **axis, **numbers},
         "visualMap": {"show": False, "min": low, "max": high, "inRange": {"color": ramp}},
         "tooltip": {"show": False},

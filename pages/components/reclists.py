@@ -12,7 +12,7 @@ from pages.components import charts, words
 
 ROWS = 100
 HISTORY_HEIGHT = 262
-GENRES = 8
+GENRES = 10
 FEW = 3
 TIMES = {1: "one re-feed", 2: "two re-feeds"}
 
@@ -29,28 +29,30 @@ def model_title(config: dict[str, Any]) -> str:
     return f"{kind} {' · '.join(map(str, model.get('layers', [])))}{refeed}"
 
 
+def starred(scale: tuple[float, float]) -> bool:
+    """Whether ratings of this scale can be read as stars."""
+    return 3 <= scale[1] <= 5
+
+
 def stars(rating: float, scale: tuple[float, float]) -> str:
     """4.5 → ★★★★½ on scales up to 5, a number on others."""
-    if not 3 <= scale[1] <= 5 or rating < 0.5 or rating * 2 % 1:
+    if not starred(scale) or rating < 0.5 or rating * 2 % 1:
         return f"{rating:g}"
     return "★" * int(rating) + "½" * (rating % 1 > 0)
 
 
 @st.fragment
-def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float]) -> None:
+def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float], name: str) -> None:
     """The ratings that both models see, with a search over their titles."""
     history = lists["history"]
-    with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-            st.markdown(f"**{words.plain(who)} has rated**", width="content")
-            st.caption(
-                f"{len(history):,} · mean {lists['mean']:.2f}",
-                width="content",
-                help="What both models see of them; held-out ratings are not in it.",
-            )
+    with st.container(border=True, gap=None):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.markdown(f"**{words.plain(who)} has rated**", width="stretch")
+            st.caption(f"{len(history):,} · mean {lists['mean']:.2f}", width="content")
+            download(pd.DataFrame(history), f"{name}-rated.csv")
         asked = st.text_input(
             "Search the rated titles",
-            key="recommend.search",
+            key=f"recommend.search.{who}",
             placeholder="search a title or genre …",
             label_visibility="collapsed",
             icon=":material/search:",
@@ -69,16 +71,16 @@ def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float]) -> N
         height: Any = HISTORY_HEIGHT if len(found) > 8 else "content"
         st.table(pd.DataFrame(rows), hide_index=True, hide_header=True, border="horizontal", height=height, alt=f"Ratings of {who}")
         shown = f"the {ROWS} highest of {len(found):,}: search for others" if len(found) > ROWS else "highest first"
-        st.caption(f"{shown} · both models see these ratings")
+        st.caption(f"What both models see; {shown}.")
 
 
-def taste_card(lists: dict[str, Any], name: str) -> None:
+def taste_card(lists: dict[str, Any], name: str, scale: tuple[float, float]) -> None:
     """Bars of the mean rating of each genre against the person's own mean."""
     usual = [one for one in lists["taste"] if one["ratings"] >= FEW]
     offered = usual if len(usual) >= FEW else lists["taste"]
     most = sorted(offered, key=lambda one: -one["ratings"])[:GENRES]
     shown = [one for one in offered if one in most]
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap=None):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown("**Taste by genre**", width="content")
             if lists["taste"]:
@@ -90,7 +92,12 @@ def taste_card(lists: dict[str, Any], name: str) -> None:
             st.caption("All genres are rated alike.")
             return
         height = 24 * len(shown) + 46
-        charts.draw(_bars(shown), key="taste", alt="Mean rating of each genre minus the person's own mean", height=height)
+        charts.draw(
+            _bars(shown, "stars" if starred(scale) else "rating units"),
+            key="taste",
+            alt="Mean rating of each genre minus the person's own mean",
+            height=height,
+        )
         left_out = len(lists["taste"]) - len(shown)
         others = f"; {left_out} more genre{'s' if left_out > 1 else ''} in the download" if left_out else ""
         st.caption(f"Mean rating of a genre minus their mean of {lists['mean']:.2f}; in brackets the number of ratings{others}.")
@@ -102,10 +109,10 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
     Args:
         title: of the model.
         color: of the title, as Markdown names it.
-        unit: what a score is: "predicted" for a rating, else what is counted.
+        unit: "score" for a predicted rating, else what is counted.
         other: whose places stand in the last column.
     """
-    with st.container(border=True, height="stretch", gap="xsmall"):
+    with st.container(border=True, height="stretch", gap=None):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":{color}[**{words.plain(title)}**]", width="content")
             download(pd.DataFrame(entries).assign(rank=range(1, len(entries) + 1)), file)
@@ -113,7 +120,7 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
         if not entries:
             st.caption("Every title of the catalogue is rated: there is nothing left to recommend.")
             return
-        digits = ",.2f" if unit == "predicted" else ",.0f"
+        digits = ",.2f" if unit == "score" else ",.0f"
         rows = {
             "": [f":gray[{rank}]" for rank in range(1, len(entries) + 1)],
             "title": [_marked(one) for one in entries],
@@ -125,13 +132,13 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
             st.caption("All these scores are equal: their order says nothing.")
 
 
-def between(lists: dict[str, Any], liked: float) -> None:
+def between(lists: dict[str, Any], liked: float, rates: bool) -> None:
     """The line under both lists: how to read them, and what they have in common."""
     mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
     st.caption(
-        f":green[**✓ bold green**]: held out and liked (≥ {liked:g}) · \\#: place in the other model's order · "
-        f"**overlap of both lists: {lists['overlap']} of {len(lists['recommendations'])}** · "
-        f"mean popularity: {mine:,.0f} / {svd:,.0f} ratings"
+        f":green[**✓ bold green**]: held out and liked (≥ {liked:g}) · score: predicted rating"
+        f"{'' if rates else ' (this run counts ratings instead)'} · \\#: place in the other one's order · "
+        f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: {mine:,.0f} / {svd:,.0f} ratings"
     )
 
 
@@ -170,7 +177,7 @@ def _marked(entry: dict[str, Any]) -> str:
     return title if entry["held_out"] is None else f"{title} :gray[· held out, rated {entry['held_out']:g}]"
 
 
-def _bars(taste: list[dict[str, Any]]) -> dict[str, Any]:
+def _bars(taste: list[dict[str, Any]], unit: str) -> dict[str, Any]:
     colours = charts.palette()
     grey = {"fontSize": 11, "color": colours["grey"]}
     data = [
@@ -187,7 +194,7 @@ def _bars(taste: list[dict[str, Any]]) -> dict[str, Any]:
         "tooltip": {"trigger": "item", "valueFormatter": "%.2f", "confine": True},
         "xAxis": {
             "type": "value",
-            "name": "stars above or below their mean",
+            "name": f"{unit} above or below their mean",
             "nameLocation": "middle",
             "nameGap": 22,
             "nameTextStyle": grey,

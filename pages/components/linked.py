@@ -1,0 +1,82 @@
+"""Menus whose choice stands in the page's address under its plain name.
+
+Streamlit's own binding writes the text that a menu shows; a link should say `ml-100k`, as a configuration does. Widgets that
+show what they hold (sliders, numbers, tabs) use Streamlit's binding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+_SETTLING = 2.0
+"""Seconds after a change of the address in which the browser may still send the former one."""
+
+
+def select(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    *,
+    default: str | None = None,
+    naming: Callable[[str], str] = str,
+    unknown: Callable[[str], None] | None = None,
+    meaning: str | None = None,
+) -> str:
+    """A menu that a link can set.
+
+    Args:
+        options: plain names, as in the address.
+        key: of the session state and in the address.
+        default: what the address leaves out; the first option when None.
+        naming: name → what the menu shows.
+        unknown: called with a name in the address that is no option; it says so to the person.
+    """
+    default = options[0] if default is None else default
+    _follow_address(options, key, default, unknown)
+    chosen = st.selectbox(label, options, key=key, format_func=naming, help=meaning, filter_mode=None)
+    _write_address(key, chosen, default)
+    return chosen
+
+
+def segments(label: str, options: Sequence[str], key: str, *, default: str | None = None, meaning: str | None = None) -> str:
+    """As `select`, with the options side by side."""
+    default = options[0] if default is None else default
+    _follow_address(options, key, default, None)
+    chosen = st.segmented_control(label, options, key=key, required=True, help=meaning, width="stretch")
+    _write_address(key, chosen or default, default)
+    return chosen or default
+
+
+def _follow_address(options: Sequence[str], key: str, default: str, unknown: Callable[[str], None] | None) -> None:
+    """Give the widget the address's value where that came from elsewhere: a link, the browser's way back."""
+    asked = st.query_params.get(key, default)
+    written, former, moment = st.session_state.get(_record(key), (None, None, 0.0))
+    fresh = key not in st.session_state
+    late = asked == former and time.monotonic() - moment < _SETTLING
+    if asked not in options:
+        if unknown is not None:
+            unknown(asked)
+        asked = default
+    # A widget that a person or a callback has just changed is newer than the address.
+    if fresh or (asked != written and not late and st.session_state[key] == written):
+        st.session_state[key] = asked
+    if st.session_state[key] not in options:
+        st.session_state[key] = default
+
+
+def _write_address(key: str, chosen: str, default: str) -> None:
+    written, former, moment = st.session_state.get(_record(key), (None, None, 0.0))
+    if chosen != written:
+        former, moment = written, time.monotonic()
+    if chosen == default:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != chosen:
+        st.query_params[key] = chosen
+    st.session_state[_record(key)] = (chosen, former, moment)
+
+
+def _record(key: str) -> str:
+    return f"{key}.address"

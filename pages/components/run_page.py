@@ -1,0 +1,229 @@
+"""One run in full: results beside the baselines', curves, facts, log, and how to repeat it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.config import parse, to_toml
+from engine.errors import InputError
+from engine.metrics import definition
+from engine.store import Run
+from pages.components import charts, series, status, words
+from pages.components.cards import card_title, chart_card
+from pages.components.charts import Line, Rule
+from pages.components.frame import mistakes_as_sentences
+from pages.components.run_table import DELETING, PROBLEMS, ask
+from pages.components.session import ACTIVE, look_at, store
+from pages.components.share import command
+
+SECONDS = 2.0
+LOG_LINES = 200
+
+
+def buttons(run: Run) -> None:
+    """What can be done with the run."""
+    with st.container(horizontal=True, gap="small"):
+        if st.button("All runs", icon=":material/arrow_back:"):
+            st.switch_page("pages/runs.py")
+        if st.button("Open in Train", icon=":material/show_chart:"):
+            st.switch_page("pages/train.py", query_params={"run": run.id})
+        if st.button("Recommend", icon=":material/recommend:"):
+            st.switch_page("pages/recommend.py", query_params={"run": run.id})
+        if run.state in ACTIVE:
+            st.button("Pause", icon=":material/pause:", disabled=run.want != "run", on_click=ask, args=([run.id], "pause"))
+            st.button("Stop", icon=":material/stop:", disabled=run.want == "stop", on_click=ask, args=([run.id], "stop"))
+        elif run.state != "finished":
+            st.button("Resume", icon=":material/play_arrow:", on_click=ask, args=([run.id], "run"))
+        if st.button("Delete", icon=":material/delete:", key="run-delete"):
+            st.session_state[DELETING] = [run.id]
+            st.rerun()
+    for problem in st.session_state.pop(PROBLEMS, []):
+        st.error(problem, icon=":material/error:")
+
+
+def panel(run: Run) -> None:
+    """Everything about the run; it looks again every two seconds while the run can move."""
+    st.fragment(_turn, run_every=SECONDS if run.state in ACTIVE else None, key=f"run.{run.id}")(run.id, (run.state, run.want))
+
+
+def _turn(run_id: str, drawn: tuple[str, str]) -> None:
+    with mistakes_as_sentences():
+        run = look_at(run_id)
+        if (run.state, run.want) != drawn:
+            st.rerun()
+        frame = series.fetch(run.id)
+        status.status_line(run, frame)
+        _results(run)
+        _curves(run, frame)
+        left, right = st.columns(2, gap="small")
+        with left:
+            _configuration(run)
+        with right:
+            _facts(run)
+        _log(run)
+
+
+def _results(run: Run) -> None:
+    """Metrics on validation and test beside the baselines' on the same pairs."""
+    summary = run.summary or {}
+    metrics, baselines = summary.get("metrics", {}), summary.get("baselines", {})
+    test, validation = metrics.get("test", {}), metrics.get("validation", {})
+    if not test and not validation:
+        return
+    rank = baselines.get("svd", {}).get("rank")
+    svd = f"SVD rank {rank}, test" if rank else "SVD, test"
+    rows = [
+        {
+            "metric": name,
+            "validation": validation.get(name),
+            "test": test.get(name),
+            svd: baselines.get("svd", {}).get(name),
+            "user + item bias, test": baselines.get("bias", {}).get(name),
+            "what it is": definition(name),
+        }
+        for name in {**validation, **test}
+    ]
+    frame = pd.DataFrame(rows)
+    shown = frame.copy()
+    for column in shown.columns[1:-1]:
+        shown[column] = [words.measured(None if value is None else float(value)) for value in frame[column]]
+    shown["metric"] = [f"**{words.plain(name)}**" for name in frame["metric"]]
+    with st.container(border=True):
+        card_title("Results", frame, key=f"run-results-{run.name}")
+        st.table(shown, hide_index=True, border="horizontal", alt="Metrics of the run and of the baselines")
+        st.markdown(_against_svd(summary))
+
+
+def _against_svd(summary: dict[str, Any]) -> str:
+    difference = summary.get("difference", {})
+    if "svd" not in difference:
+        return "This model predicts no ratings, so there is no RMSE to compare with SVD's."
+    value, half = difference["svd"]
+    verdict, color = status.verdict_against_svd(value, half)
+    pairs = f"{difference.get('pairs', 0):,} test ratings of {difference.get('users', 0):,} users"
+    return (
+        f"Test RMSE minus SVD's on the same {pairs}: **{words.signed(value)} ± {half:.4f}** (95 % interval over users), "
+        f":{color}[**{verdict}**]. Negative is better than SVD."
+    )
+
+
+def _curves(run: Run, frame: pd.DataFrame) -> None:
+    """Held-out RMSE above the objective, as on the Train page."""
+    if frame.empty:
+        return
+    x, y = series.line(frame, "validation/rmse", "epoch")
+    best = status.best_epoch(run, frame)
+    dot = next(((float(a), float(b)) for a, b in zip(x, y, strict=True) if best is not None and round(a) == best and b == b), None)
+    end = float(run.epochs) if run.epochs else None
+    axis = series.AXES["epoch"]
+    left, right = st.columns(2, gap="small")
+    held = frame[frame["name"].isin(["validation/rmse", "train/rmse"])]
+    with left:
+        chart_card(
+            "Held-out RMSE",
+            charts.curves(
+                [Line("validation", x, y, dot=dot), Line("train", *series.line(frame, "train/rmse", "epoch"), dash="dashed")],
+                x_name=axis,
+                y_name="RMSE (rating units)",
+                rules=_rules(run),
+                x_end=end,
+            ),
+            held,
+            key=f"run-held-out-{run.name}",
+            alt="Held-out RMSE by epoch: validation solid, train dashed, baselines as horizontal lines",
+            caption="Validation solid, train dashed; the ring is the best epoch.",
+        )
+    lines = [Line("ratings", *series.line(frame, "train/loss", "epoch"))]
+    if run.config.get("refeed", {}).get("steps"):
+        lines.append(Line("re-feed", *series.line(frame, "train/refeed_loss", "epoch"), colour="vermilion", dash="dotted"))
+    with right:
+        chart_card(
+            "Training objective",
+            charts.curves(lines, x_name=axis, y_name="loss (squared rating units)", x_end=end),
+            frame[frame["name"].isin(["train/loss", "train/refeed_loss"])],
+            key=f"run-objective-{run.name}",
+            alt="Training loss by epoch: first pass solid, re-feed pass dotted",
+            caption="Mean squared error per rating of the first pass, dropout on.",
+        )
+
+
+def _rules(run: Run) -> list[Rule]:
+    facts = run.facts or {}
+    fitted = facts.get("baselines", {})
+    found = [
+        ("user+item bias", fitted.get("bias", {}).get("validation", {}).get("rmse"), "dotted"),
+        (f"SVD rank {fitted.get('svd', {}).get('rank')}", fitted.get("svd", {}).get("validation", {}).get("rmse"), "dotted"),
+        ("noise floor", facts.get("noise_floor"), "dashed"),
+    ]
+    return [Rule(name, value, dash) for name, value, dash in found if value]
+
+
+def _configuration(run: Run) -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown("**Configuration**")
+        try:
+            config = parse(run.config)
+        except InputError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        text = to_toml(config)
+        st.caption("To repeat it in a terminal:")
+        st.code(command(config), language="bash", wrap_lines=True)
+        with st.expander("Every field, as TOML"):
+            st.code(text, language="toml")
+        st.download_button("Download as TOML", text, file_name=f"{run.name}.toml", mime="application/toml", icon=":material/download:")
+
+
+def _facts(run: Run) -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown("**Facts**")
+        table = pd.DataFrame([(name, words.plain(value)) for name, value in facts(run)], columns=["what", "value"])
+        st.table(table, hide_index=True, hide_header=True, border="horizontal", alt="Facts about the run")
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What is known of the run and stands in no chart, as names and values."""
+    known, summary = run.facts or {}, run.summary or {}
+    sizes, dropped = known.get("sizes"), known.get("dropped")
+    rows = [("run id", run.id), ("created", _moment(run.created)), ("started", _moment(run.started)), ("ended", _moment(run.finished))]
+    if sizes:
+        rows.append(("data", f"{sizes['users']:,} users × {sizes['items']:,} items"))
+        rows.append(("ratings", f"{sizes['train']:,} train / {sizes['validation']:,} validation / {sizes['test']:,} test"))
+    if dropped:
+        rows.append(
+            ("left out", f"{dropped.get('validation', 0):,} validation / {dropped.get('test', 0):,} test ratings nobody could predict")
+        )
+    if known.get("duplicates") is not None:
+        rows.append(("duplicates dropped", f"{known['duplicates']:,}"))
+    rows.append(("split fingerprint", str(known.get("split_fingerprint") or "–")))
+    training = run.config.get("training", {})
+    rows.append(("seeds", f"training {training.get('seed', '–')}, split {run.config.get('split', {}).get('seed', '–')}"))
+    if known.get("parameters"):
+        rows.append(("parameters", words.count(int(known["parameters"]))))
+    threads = known.get("threads")
+    device = str(run.device or known.get("device") or "–")
+    rows.append(("device", f"{device}, {threads} thread{'s' if threads != 1 else ''}" if threads else device))
+    if summary.get("seconds_per_epoch") is not None:
+        rows.append(("pace", f"{words.duration(summary['seconds_per_epoch'])} per epoch"))
+    if summary.get("peak_memory_mb") is not None:
+        rows.append(("peak memory", f"{summary['peak_memory_mb']:,.0f} MB"))
+    versions = known.get("versions")
+    if versions:
+        rows.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
+    rows.append(("attempts", str(run.attempts)))
+    return rows
+
+
+def _moment(seconds: float | None) -> str:
+    return "–" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _log(run: Run) -> None:
+    lines = [f"{_moment(moment)}  {text}" for moment, text in store().logs(run.id, last=LOG_LINES)]
+    with st.container(border=True):
+        st.markdown("**Log**")
+        st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True, height=260 if len(lines) > 10 else "content")

@@ -1,0 +1,236 @@
+"""All runs in one table that keeps itself up to date, filters for it, and what can be done with the chosen rows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine import background
+from engine.config import RunConfig, differences, parse
+from engine.datasets import listing
+from engine.errors import InputError
+from engine.store import Run
+from engine.store.states import STATES
+from pages.components import words
+from pages.components.form import split_words
+from pages.components.session import ACTIVE, store
+from pages.components.status import verdict_against_svd
+
+SECONDS = 2.0
+SHOWN = 500
+CHIPS = {
+    "queued": "#9AA4B2",
+    "running": "#009E73",
+    "paused": "#E69F00",
+    "finished": "#0072B2",
+    "stopped": "#9AA4B2",
+    "failed": "#D55E00",
+    "crashed": "#D55E00",
+}
+VERDICTS = {"better": "#009E73", "not distinguishable": "#9AA4B2", "SVD better": "#E69F00"}
+OWN_COLUMN = ("dataset.name", "split.kind", "model.name", "model.layers")
+"""Fields that have a column of their own, so that they are not listed among the settings."""
+
+PICKED, PROBLEMS, DELETING = "runs.picked", "runs.problems", "runs.deleting"
+
+
+def runs_now() -> list[Run]:
+    """The newest runs, with states that are true: a process that is gone is noticed."""
+    background.reconcile(store())
+    return store().list(limit=SHOWN)
+
+
+def table(active: bool) -> None:
+    """Filters, buttons and table; looks again every two seconds while a run is active."""
+    st.fragment(_turn, run_every=SECONDS if active else None, key="runs-table")(active)
+
+
+def _turn(active: bool) -> None:
+    runs = runs_now()
+    if any(run.state in ACTIVE for run in runs) != active:
+        st.rerun()
+    titles = {entry.name: entry.title for entry in listing()}
+    shown = _filtered(runs, titles)
+    for problem in st.session_state.pop(PROBLEMS, []):
+        st.error(problem, icon=":material/error:")
+    picked = [run for run in shown if run.id in set(st.session_state.get(PICKED, ()))]
+    _actions(picked)
+    if not shown:
+        st.caption("No run fits the filters.")
+        return
+    rows = pd.DataFrame([_row(run, titles) for run in shown])
+    ids = [run.id for run in shown]
+    # Rows are chosen by their place: a table with other rows is another widget, which starts with the same runs chosen.
+    key = f"runs-{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:12]}"
+    st.dataframe(
+        rows,
+        key=key,
+        hide_index=True,
+        on_select=lambda: _pick(key, ids),
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [place for place, run in enumerate(shown) if run in picked]}},
+        column_config=_columns(),
+        column_order=[*_columns()],
+        height="auto" if len(rows) > 8 else "content",
+        placeholder="–",
+        alt="Runs, newest first",
+    )
+    st.caption(
+        f"{len(shown):,} of {len(runs):,} runs, newest first. Tick rows on the left to act on them. Errors are RMSEs in "
+        "rating units. “Against SVD” compares on the same test ratings; the run's own page gives pairs, users and interval."
+    )
+
+
+def _filtered(runs: list[Run], titles: dict[str, str]) -> list[Run]:
+    left, right = st.columns([1.6, 1], gap="medium")
+    with left:
+        states = st.pills("State", [*STATES], selection_mode="multi", key="runs_state", bind="query-params", wrap=True)
+    names = sorted({str(run.config.get("dataset", {}).get("name")) for run in runs})
+    with right:
+        wanted = st.multiselect("Dataset", names, key="runs_dataset", bind="query-params", placeholder="all datasets", filter_mode=None)
+    return [run for run in runs if (not states or run.state in states) and (not wanted or run.config["dataset"]["name"] in wanted)]
+
+
+def _actions(picked: list[Run]) -> None:
+    """Buttons for the chosen runs: links for one, wishes for any number."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        one = picked[0] if len(picked) == 1 else None
+        for label, icon, page in (
+            ("Details", "article", "runs"),
+            ("Train", "show_chart", "train"),
+            ("Recommend", "recommend", "recommend"),
+        ):
+            if st.button(label, icon=f":material/{icon}:", disabled=one is None, key=f"runs-open-{page}") and one is not None:
+                st.switch_page(f"pages/{page}.py", query_params={"run": one.id})
+        for label, icon, want, fits in (
+            ("Pause", "pause", "pause", {"queued", "running"}),
+            ("Resume", "play_arrow", "run", {"paused", "stopped", "failed", "crashed"}),
+            ("Stop", "stop", "stop", {"queued", "running", "paused", "crashed"}),
+        ):
+            some = [run.id for run in picked if run.state in fits]
+            st.button(label, icon=f":material/{icon}:", disabled=not some, key=f"runs-{want}", on_click=ask, args=(some, want))
+        if st.button("Delete", icon=":material/delete:", disabled=not picked, key="runs-delete"):
+            st.session_state[DELETING] = [run.id for run in picked]
+            st.rerun()
+        st.caption(f"{len(picked)} chosen" if picked else "none chosen", width="content")
+
+
+def ask(ids: list[str], want: str) -> None:
+    """Tell runs to pause, stop or go on; what a run refuses is kept for the page to show."""
+    problems = []
+    for run_id in ids:
+        try:
+            store().ask(run_id, want)
+        except InputError as error:
+            problems.append(str(error))
+    if want == "run":
+        background.ensure_daemon()
+    st.session_state[PROBLEMS] = problems
+
+
+def confirm_deletion() -> None:
+    """The dialog before runs are deleted, if a person has just asked for it."""
+    ids = st.session_state.pop(DELETING, None)
+    if ids:
+        _dialog(ids)
+
+
+@st.dialog("Delete for good?", icon=":material/delete:")
+def _dialog(ids: list[str]) -> None:
+    runs = [run for run in (store().find(run_id) for run_id in ids) if run is not None]
+    st.markdown("\n".join(f"- **{words.plain(run.name)}** ({run.state})" for run in runs))
+    st.markdown("Their curves, lists, log and weights go too. This cannot be undone.")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep", key="runs-keep"):
+            st.rerun()
+        if st.button("Delete", type="primary", key="runs-delete-for-good"):
+            st.session_state[PROBLEMS] = delete([run.id for run in runs])
+            st.rerun()
+
+
+def delete(ids: list[str]) -> list[str]:
+    """Delete runs. Returns one sentence for each that the engine refuses to delete."""
+    problems = []
+    for run_id in ids:
+        try:
+            store().delete(run_id)
+        except InputError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _pick(key: str, ids: list[str]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    st.session_state[PICKED] = [ids[row] for row in rows if row < len(ids)]
+
+
+def _row(run: Run, titles: dict[str, str]) -> dict[str, Any]:
+    summary = run.summary or {}
+    metrics, baselines = summary.get("metrics", {}), summary.get("baselines", {})
+    test, pair = metrics.get("test", {}), summary.get("difference", {}).get("svd")
+    name = str(run.config.get("dataset", {}).get("name"))
+    try:
+        config: RunConfig | None = parse(run.config)
+    except InputError:  # of an older version
+        config = None
+    verdict = {"distinguishable": "better", "SVD wins": "SVD better"}
+    against = verdict_against_svd(*pair)[0] if pair else None
+    return {
+        "name": run.name,
+        "state": [run.state],
+        "dataset": titles.get(name, name.rpartition("/")[2]),
+        "split": split_words(config) if config else str(run.config.get("split", {}).get("kind")),
+        "model": _model(config),
+        "epoch": f"{run.epoch} / {run.epochs}",
+        "best": summary.get("best_epoch"),
+        "validation": metrics.get("validation", {}).get("rmse"),
+        "rmse": test.get("rmse"),
+        "rmse_clipped": test.get("rmse_clipped"),
+        "svd": baselines.get("svd", {}).get("rmse"),
+        "against": [verdict.get(against, against)] if against else None,
+        "seconds": summary.get("seconds_per_epoch"),
+        "created": pd.Timestamp(run.created, unit="s", tz="UTC"),
+        "settings": [setting(path, value) for path, value in differences(config).items() if path not in OWN_COLUMN] if config else None,
+    }
+
+
+def setting(path: str, value: Any) -> str:
+    """A field that is not at its default, in a few letters: "lr 0.0005"."""
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{path.partition('.')[2].replace('_', ' ')} {shown}"
+
+
+def _model(config: RunConfig | None) -> str:
+    if config is None:
+        return "–"
+    values = config.model.model_dump()
+    layers = "–".join(map(str, values.get("layers", ())))
+    rank = f" rank {values['rank']}" if "rank" in values else ""
+    return f"{values['name']} {layers}".strip() + rank
+
+
+def _columns() -> dict[str, Any]:
+    column = st.column_config
+    error: dict[str, Any] = {"format": "%.4f", "width": 74}
+    return {
+        "name": column.TextColumn("name", pinned=True, width=128),
+        "state": column.MultiselectColumn("state", options=[*CHIPS], color=[*CHIPS.values()], width=86),
+        "dataset": column.TextColumn("dataset", width=136),
+        "split": column.TextColumn("split", width=108),
+        "model": column.TextColumn("model", width=138),
+        "best": column.NumberColumn("best", width=50, help="The epoch whose weights are kept: the best on validation."),
+        "validation": column.NumberColumn("validation", help="Validation RMSE at the best epoch, in rating units.", **error),
+        "rmse": column.NumberColumn("test", help="Test RMSE, read once, at the end; in rating units.", **error),
+        "svd": column.NumberColumn("SVD's", help="Test RMSE of the SVD beside the run, on the same pairs, not clipped.", **error),
+        "against": column.MultiselectColumn(
+            "against SVD", options=[*VERDICTS], color=[*VERDICTS.values()], width=132, help="Whether the 95 % interval of the difference covers 0."
+        ),
+        "rmse_clipped": column.NumberColumn("clipped", help="Test RMSE with predictions clipped to the rating scale.", **error),
+        "epoch": column.TextColumn("epoch", width=68, help="Epochs done, of those asked for."),
+        "seconds": column.NumberColumn("s / epoch", format="%.2f", width=72, help="Median seconds per epoch."),
+        "created": column.DatetimeColumn("created", format="distance", width=116),
+        "settings": column.ListColumn("not at their defaults", width=360),
+    }

@@ -1,0 +1,223 @@
+"""Data: pick a dataset or bring your own, look at it, and see how a split divides it."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from engine import datasets
+from engine.datasets import Dataset, available, listing
+from engine.errors import InputError
+from pages.components import draft, linked, split_view, words
+from pages.components.cards import card_title, chart_card, tile
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.loaded import Portrait, portrait, refuse
+from pages.components.plots import Bars, bars, tails
+from pages.components.share import share_buttons
+from pages.components.split_view import period_name
+from pages.components.upload import SAVED, upload_form
+
+TRAIN = "pages/train.py"
+CHOSEN, TAB = "data_name", "data_tab"
+LOOK, ITEMS, SPLIT, UPLOAD = "What is in it", "Items", "See the split", "Upload your own"
+
+
+def choose(entries: dict[str, Dataset]) -> Dataset:
+    """The menu of datasets, and what is known of the chosen one; a link to one that does not exist is told in a sentence."""
+    left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
+    with left:
+        name = linked.select(
+            "Dataset",
+            list(entries),
+            CHOSEN,
+            naming=lambda one: f"{entries[one].title} · {'ready' if available(one) else 'to be downloaded'}",
+            unknown=_unknown,
+        )
+    entry = entries[name]
+    counts = f"{entry.n_users:,} users × {entry.n_items:,} items · {entry.n_ratings:,} ratings"
+    right.caption(f"**{words.plain(entry.title)}** · {counts}. {entry.description}")
+    return entry
+
+
+def _unknown(name: str) -> None:
+    st.error(str(refuse(name)), icon=":material/link_off:")
+
+
+def download(entry: Dataset) -> None:
+    """Offers to fetch what is not on this machine."""
+    st.info(f"{entry.title} is not on this machine yet.", icon=":material/cloud_download:")
+    if not st.button(f"Download {entry.title}", type="primary", icon=":material/download:", key="data-download"):
+        return
+    with st.status(f"Asking for {entry.title}", expanded=True) as status:
+        try:
+            datasets.load(datasets.DatasetConfig(name=entry.name), lambda sentence: status.update(label=sentence))
+        except InputError as error:
+            status.update(label="The download failed", state="error")
+            st.error(str(error), icon=":material/error:")
+            return
+    st.rerun()
+
+
+def numbers(seen: Portrait) -> None:
+    """The tiles."""
+    one = seen.profile
+    with st.container(horizontal=True, gap="small"):
+        tile(
+            "users",
+            f"{one.users:,}",
+            f"median {seen.users.median:,.0f} ratings",
+            "Half of the users have fewer ratings than the median.",
+        )
+        tile(
+            "items",
+            f"{one.items:,}",
+            f"median {seen.items.median:,.0f} ratings",
+            "Half of the items have fewer ratings than the median.",
+        )
+        dropped = f"{one.duplicates:,} duplicates dropped" if one.duplicates else "no duplicates"
+        tile("ratings", f"{one.ratings:,}", dropped, "Where a user rated an item more than once, the latest rating counts.")
+        density = f"{one.density:.2%}" if one.density < 0.1 else f"{one.density:.0%}"
+        tile(
+            "density",
+            density.replace("%", " %"),
+            f"one of {1 / one.density:,.0f} cells",
+            "Share of the users × items cells that holds a rating.",
+        )
+        spread = f"± {one.deviation:.2f}, scale {one.scale[0]:g} to {one.scale[1]:g}"
+        tile(
+            "mean rating", f"{one.mean:.2f}", spread, "Mean and standard deviation of all ratings: predicting the mean alone has this RMSE."
+        )
+        if one.first is not None and one.last is not None:
+            years = f"{time.gmtime(one.first).tm_year} – {time.gmtime(one.last).tm_year}"
+            tile("time span", years, f"{(one.last - one.first) / 86400:,.0f} days", "First to last rating (UTC).")
+        else:
+            tile("time span", "–", "no timestamps", "Splits by time are not possible on this copy.")
+        if one.noise_floor is not None:
+            meaning = "RMSE of the ratings against the true means that the generator drew them from. No model can get below it but by luck."
+            tile("noise floor", f"{one.noise_floor:.4f}", "RMSE, all ratings", meaning)
+
+
+def look(entry: Dataset) -> None:
+    """Tiles and charts."""
+    seen = portrait(entry.name)
+    numbers(seen)
+    left, right = st.columns(2, gap="small")
+    with left:
+        values = seen.values
+        chart_card(
+            "How people rate",
+            bars(values["rating"].tolist(), [Bars("ratings", values["ratings"].tolist())], x_name="rating", y_name="ratings"),
+            values,
+            key="data-values",
+            alt="Number of ratings by rating value",
+        )
+    with right:
+        if seen.periods is None:
+            with st.container(border=True, height="stretch"):
+                st.markdown("**Ratings over time**")
+                st.caption("This copy of the data has no timestamps.")
+        else:
+            chart_card(
+                "Ratings over time",
+                bars(
+                    seen.periods["period"].tolist(),
+                    [Bars("ratings", seen.periods["ratings"].tolist())],
+                    x_name=period_name(seen.periods),
+                    y_name="ratings",
+                ),
+                seen.periods,
+                key="data-time",
+                alt="Number of ratings by period",
+            )
+    for side, place in zip(("items", "users"), st.columns(2, gap="small"), strict=True):
+        found = seen.items if side == "items" else seen.users
+        ranked = found.ranked
+        one = side.removesuffix("s")
+        with place:
+            chart_card(
+                f"Ratings per {one}",
+                tails(
+                    ranked["rank"].to_numpy(),
+                    ranked["ratings"].to_numpy(),
+                    x_name=f"{side}, most rated first (rank, logarithmic)",
+                    y_name=f"ratings per {one} (logarithmic)",
+                ),
+                ranked,
+                key=f"data-{side}",
+                alt=f"Ratings per {one} by rank, both axes logarithmic",
+                caption=f"The most rated tenth of the {side} has {found.top_share:.0%} of all ratings; ".replace("%", " %")
+                + (
+                    f"{found.single:,} {side if found.single > 1 else one} with a single one."
+                    if found.single
+                    else "none has a single one only."
+                ),
+            )
+
+
+def items(entry: Dataset) -> None:
+    """The searchable table of items."""
+    table = portrait(entry.name).table
+    sought = st.text_input(
+        "Search titles and genres", key="data_search", bind="query-params", placeholder="part of a title or genre", icon=":material/search:"
+    )
+    if sought:
+        text = table["title"].str.cat(table["genres"], sep=" ") if "genres" in table else table["title"]
+        table = table[text.str.contains(sought, case=False, regex=False)]
+    with st.container(border=True):
+        card_title(f"{len(table):,} items", table, key="data-items-table")
+        st.dataframe(
+            table,
+            hide_index=True,
+            height=440,
+            alt="Items, most rated first",
+            column_config={
+                "item": st.column_config.TextColumn("id", width="small"),
+                "title": st.column_config.TextColumn("title", width="large"),
+                "genres": st.column_config.TextColumn("genres", width="medium"),
+                "ratings": st.column_config.NumberColumn("ratings", format="localized"),
+                "mean": st.column_config.NumberColumn("mean rating", format="%.2f", help="In rating units; of few ratings it says little."),
+            },
+        )
+
+
+def main() -> None:
+    """The page from top to bottom."""
+    top = st.container()
+    entries = {entry.name: entry for entry in listing()}
+    entry = choose(entries)
+    if saved := st.session_state.pop(SAVED, None):
+        st.success(f"{words.plain(saved)} is saved: it now stands in every list of datasets.", icon=":material/check_circle:")
+    config = None
+    if available(entry.name):
+        looks, rows, splitting, uploading = st.tabs([LOOK, ITEMS, SPLIT, UPLOAD], key=TAB, on_change="rerun", bind="query-params")
+        for tab, draw in ((looks, look), (rows, items)):
+            if tab.open:
+                with tab, mistakes_as_sentences():
+                    draw(entry)
+        if splitting.open:
+            with splitting, mistakes_as_sentences():
+                left, right = st.columns([1, 3], gap="medium")
+                with left, mistakes_as_sentences():
+                    config = split_view.choose(entry.name, "data_")
+                if config is not None:
+                    with right, mistakes_as_sentences():
+                        split_view.show(config)
+        if uploading.open:
+            with uploading:
+                upload_form(CHOSEN, TAB, LOOK)
+    else:
+        with mistakes_as_sentences():
+            download(entry)
+    with top:
+        buttons = header("Data", "What models learn from: look at the ratings before you train, and see what a split holds out.")
+    query = {"dataset.name": entry.name} | (draft.to_query(config) if config is not None else {})
+    label = "Train on this split" if config is not None else "Train on this"
+    if buttons.button(label, type="primary", icon=":material/model_training:", key="data-train"):
+        st.switch_page(TRAIN, query_params=query)
+    share_buttons(buttons, st.query_params.to_dict())
+
+
+through_dashboard()
+with mistakes_as_sentences():
+    main()

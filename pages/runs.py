@@ -1,0 +1,64 @@
+"""Runs: every run in one table; with `?run=` one run in full."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.config import parse
+from engine.errors import InputError
+from engine.store import Run
+from pages.components import run_page, run_table
+from pages.components.form import describe
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.session import ACTIVE, look_at
+from pages.components.share import share_buttons
+
+
+def asked_for() -> Run | None:
+    """The run that the address names; where there is none of that name, a sentence says so and all runs are shown."""
+    name = st.query_params.get("run")
+    if not name:
+        return None
+    try:
+        return look_at(name)
+    except InputError as error:
+        st.warning(f"{error} Perhaps it was deleted; here are all runs.", icon=":material/link_off:")
+        return None
+
+
+def one(run: Run) -> None:
+    """One run's page."""
+    try:
+        said = describe(parse(run.config), None, (run.facts or {}).get("sizes"))
+    except InputError as error:  # of an older version
+        said = str(error)
+    place = header(run.name, said)
+    share_buttons(place, {"run": run.id})
+    run_page.buttons(run)
+    run_page.panel(run)
+
+
+def everyone() -> None:
+    """The table of all runs."""
+    place = header("Runs", "Everything that was trained, stopped or failed, with SVD's figures on the same test ratings.")
+    share_buttons(place, st.query_params.to_dict())
+    runs = run_table.runs_now()
+    if not runs:
+        with st.container(border=True):
+            st.markdown("#### Nothing has run yet")
+            st.markdown("Run the demo from the Start page, or configure a network on the Train page; each run then stands here.")
+            with st.container(horizontal=True):
+                st.page_link("pages/start.py", label="Start", icon=":material/home:")
+                st.page_link("pages/train.py", label="Train", icon=":material/model_training:")
+        return
+    run_table.table(any(run.state in ACTIVE for run in runs))
+
+
+through_dashboard()
+with mistakes_as_sentences():
+    run_table.confirm_deletion()
+    chosen = asked_for()
+    if chosen is not None:
+        one(chosen)
+    else:
+        everyone()

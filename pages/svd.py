@@ -1,0 +1,269 @@
+"""SVD: the linear answer to the same question, on the toy to the digit and on any dataset by rank."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from engine.config import RunConfig
+from engine.datasets import Dataset, available, listing
+from engine.interactions import Interactions
+from pages.components import charts, linked, words
+from pages.components.cards import card_title, chart_card
+from pages.components.charts import Line, Rule
+from pages.components.form import split_words
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.loaded import configured, decomposed, rank_curve_of, ratings, refuse, spectrum_of
+from pages.components.plots import Bars, Cell, bars, matrix
+from pages.components.share import share_buttons
+
+TOY = "toy"
+HIGHEST = 50
+CENTRING = {
+    "none": "Cells that nobody rated count as 0, as in the assignment.",
+    "bias": "User and item biases are taken off first, so that a cell that nobody rated counts as average: as beside every run.",
+}
+TIMED = ("time", "last")
+
+
+def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
+    """The controls.
+
+    Returns:
+        Dataset, rank, centring, and the kind of the split by which ranks are judged.
+    """
+    data, rank, centring, split = st.columns([1.2, 1.4, 1, 1], gap="medium")
+    with data:
+        name = linked.select("Dataset", list(entries), "svd_data", default=TOY, naming=lambda one: entries[one].title, unknown=_unknown)
+    entry = entries[name]
+    most = max(2, min(HIGHEST, entry.n_users, entry.n_items))
+    with rank:
+        if st.session_state.get("svd_rank", 1) > most:  # of a larger dataset
+            st.session_state["svd_rank"] = most
+        chosen = st.slider("Rank", 1, most, 3, key="svd_rank", bind="query-params", help="Singular values that are kept.")
+    with centring:
+        about = "\n".join(f"- **{name}** {text}" for name, text in CENTRING.items())
+        usual = "none" if name == TOY else "bias"
+        centred = linked.segments("Centring", list(CENTRING), "svd_centring", default=usual, meaning=about)
+    with split:
+        kinds = ["random", *(kind for kind in ("stratified", "users", *TIMED) if entry.has_timestamps or kind not in TIMED)]
+        meaning = "Which ratings are held out to judge ranks by; shares as a run has them by default."
+        kind = linked.select("Split", kinds, "svd_split", naming=lambda one: split_words(configured(name, {"kind": one})), meaning=meaning)
+    return entry, chosen, centred, kind
+
+
+def _unknown(name: str) -> None:
+    st.error(str(refuse(name)), icon=":material/link_off:")
+
+
+def whole_matrix(data: Interactions, found: dict[str, Any]) -> None:
+    """The matrix beside its reconstruction, and what that recommends to each user."""
+    users, items = list(data.users.index), list(data.items.index)
+    stored = {(row, column): value for row, column, value in zip(data.rows, data.columns, data.ratings.data, strict=True)}
+    best = {(users.index(user), items.index(item)) for user, item in found["recommendations"].items()}
+    height = 24 * len(users) + 60
+    original, rebuilt = [], []
+    for row in range(len(users)):
+        for column in range(len(items)):
+            here = (row, column)
+            given, value = stored.get(here), found["reconstruction"][row][column]
+            original.append(
+                Cell(row, column, "" if given is None else f"{given:g}", None if given is None else float(given), given is not None)
+            )
+            star = here in best
+            rebuilt.append(Cell(row, column, f"{value:.0f}".replace("-", "−") + ("★" if star else ""), value, given is not None, star))
+    axes = {"row_name": "user", "column_name": "item"}
+    left, right = st.columns(2, gap="small")
+    with left:
+        chart_card(
+            "The ratings",
+            matrix(users, items, original, **axes),
+            pd.DataFrame(data.ratings.toarray(), index=users, columns=items).rename_axis("user").reset_index(),
+            key="svd-ratings",
+            alt="The rating matrix, users by items; cells that nobody rated are empty",
+            caption="Empty: not rated." + (" The decomposition reads it as 0." if found["centring"] == "none" else ""),
+            height=height,
+        )
+    with right:
+        chart_card(
+            f"Its reconstruction at rank {found['rank']}",
+            matrix(users, items, rebuilt, **axes),
+            pd.DataFrame(found["reconstruction"], index=users, columns=items).rename_axis("user").reset_index(),
+            key="svd-reconstruction",
+            alt=f"The reconstruction at rank {found['rank']}, rounded; rated cells are framed, recommended ones starred",
+            caption="Rounded to whole ratings. Framed and bold: rated. ★: recommended, the highest of the user's cells that are not rated.",
+            height=height,
+        )
+    recommended(data, found)
+
+
+def recommended(data: Interactions, found: dict[str, Any]) -> None:
+    """Each user's next item, and one user's told in a sentence."""
+    rows = []
+    for position, user in enumerate(data.users.index):
+        seen = data.items.index[data.ratings[[position]].indices]
+        if user in found["recommendations"]:
+            next_one = found["recommendations"][user]
+            rows.append({"user": user, "has rated": ", ".join(seen), "recommended": next_one, "reconstructed": found["scores"][user]})
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return
+    with st.container(border=True):
+        card_title("What it recommends", table, key="svd-recommended")
+        left, right = st.columns([1, 2], gap="medium")
+        with left:
+            usual = "2" if "2" in set(table["user"]) else str(table["user"].iloc[0])
+            user = linked.select("User", table["user"].tolist(), "svd_user", default=usual)
+        one = table[table["user"] == user].iloc[0]
+        right.markdown(
+            f"User **{words.plain(user)}** has rated {_items(one['has rated'])}. Of the others, **item "
+            f"{words.plain(one['recommended'])}** has the highest reconstructed value ({one['reconstructed']:.2f}), so it is recommended."
+        )
+        shown = {"reconstructed": st.column_config.NumberColumn("reconstructed value", format="%.2f", help="In rating units, not rounded.")}
+        st.dataframe(table, hide_index=True, height=240, column_config=shown, alt="Recommended item of each user")
+
+
+def _items(listed: str) -> str:
+    return f"item {words.plain(listed)}" if "," not in listed else f"items {words.plain(listed)}"
+
+
+def spectrum(entry: Dataset, rank: int, centring: str) -> None:
+    """Singular values, energy, and the error on what the decomposition has seen."""
+    found = spectrum_of(entry.name, centring)
+    frame = found.by_rank
+    ranks = frame["rank"].astype(str).tolist()
+    values = frame["singular_value"].round(4).tolist()
+    kept = [value if place < rank else None for place, value in enumerate(values)]
+    rest = [None if place < rank else value for place, value in enumerate(values)]
+    here = frame.iloc[rank - 1]
+    first = "All" if len(frame) == found.full_rank else f"The first {len(frame)}"
+    left, middle, right = st.columns(3, gap="small")
+    with left:
+        chart_card(
+            "Singular values",
+            bars(ranks, [Bars("kept", kept), Bars("cut off", rest, "grey")], x_name="rank", y_name="singular value", number="%.3f"),
+            frame[["rank", "singular_value"]],
+            key="svd-values",
+            alt=f"Singular values by rank; the first {rank} are kept",
+            caption=f"{first} of {found.full_rank:,}; each says how much of the matrix its direction holds.",
+        )
+    axis = frame["rank"].to_numpy(float)
+    with middle:
+        energy = 100 * frame["energy"].to_numpy(float)
+        chart_card(
+            "Energy kept",
+            charts.curves(
+                [Line("kept", axis, energy, dot=(rank, float(energy[rank - 1])))],
+                x_name="rank",
+                y_name="sum of squares (%)",
+                x_end=float(len(frame)),
+            ),
+            frame[["rank", "energy"]],
+            key="svd-energy",
+            alt="Share of the matrix's sum of squares that the first ranks keep",
+            caption=f"Rank {rank} keeps {here['energy']:.1%} of the sum of squares.".replace("%", " %"),
+            meaning="Sum of the squares of the kept singular values, divided by that of all cells of the decomposed matrix.",
+        )
+    with right:
+        errors = frame["reconstruction_rmse"].to_numpy(float)
+        chart_card(
+            "Reconstruction RMSE",
+            charts.curves(
+                [Line("seen", axis, errors, dash="dashed", dot=(rank, float(errors[rank - 1])))],
+                x_name="rank",
+                y_name="reconstruction RMSE (rating units)",
+                x_end=float(len(frame)),
+            ),
+            frame[["rank", "reconstruction_rmse"]],
+            key="svd-reconstruction-rmse",
+            alt="Error on the observed ratings by rank",
+            caption=f"Rank {rank}: {here['reconstruction_rmse']:.4f}. On ratings that it has seen: no prediction.",
+            meaning="Error on ratings that the decomposition was made of. It reaches 0 at full rank, whatever the ratings mean.",
+        )
+
+
+def held_out(config: RunConfig, rank: int, centring: str) -> None:
+    """Seen against held-out error by rank."""
+    found = rank_curve_of(config, centring)
+    frame = found.by_rank
+    axis, seen, held = (frame[name].to_numpy(float) for name in ("rank", "seen_rmse", "validation_rmse"))
+    option = charts.curves(
+        [Line("validation", axis, held, dot=(found.best, float(held[found.best - 1]))), Line("train, seen", axis, seen, dash="dashed")],
+        x_name="rank",
+        y_name="RMSE (rating units)",
+        rules=[Rule("user+item bias", found.bias_rmse)],
+        x_end=float(len(frame)),
+        height=300,
+    )
+    chart_card(
+        "What each rank is worth on ratings it has not seen",
+        option,
+        frame,
+        key="svd-held-out",
+        alt="RMSE by rank: held-out ratings solid, training ratings dashed, user and item bias as a horizontal line",
+        caption=lesson(held, seen, found.best, rank, found.bias_rmse, found.against_bias, found.pairs, found.users, centring),
+        meaning="Decomposed from the split's training ratings alone, judged on its validation ratings: as the SVD beside every run is.",
+        height=300,
+    )
+
+
+def lesson(
+    held: np.ndarray,
+    seen: np.ndarray,
+    best: int,
+    rank: int,
+    bias: float,
+    against: tuple[float, float],
+    pairs: int,
+    users: int,
+    centring: str,
+) -> str:
+    """What the curve shows, in a few sentences."""
+    turn = "is still falling at the last rank" if best == len(held) else f"turns after rank {best} ({held[best - 1]:.4f})"
+    text = f"The seen error falls for ever ({seen[0]:.4f} → {seen[-1]:.4f}); the held-out error {turn}. "
+    difference, half = against
+    verdict = "not distinguishable from it" if abs(difference) <= half else "better" if difference < 0 else "worse"
+    text += (
+        f"Against the user + item bias ({bias:.4f}) the best rank is {verdict}: {words.signed(difference)} ± {half:.4f} "
+        f"on {pairs:,} held-out ratings of {users:,} users. "
+    )
+    if rank <= len(held):
+        text += f"Rank {rank}: {held[rank - 1]:.4f}. "
+    if pairs < 200:
+        text += "So few ratings say little: this chart is for larger datasets. "
+    if centring == "none":
+        text += "With raw zeros, “not rated” is learned as the rating 0, which pulls every prediction down."
+    return text
+
+
+def main() -> None:
+    """The page from top to bottom."""
+    top = st.container()
+    entries = {entry.name: entry for entry in listing() if available(entry.name)}
+    entry, rank, centring, kind = controls(entries)
+    with mistakes_as_sentences():
+        data = ratings(entry.name)
+        spectrum_first = data.n_users * data.n_items > 1000
+        if not spectrum_first:
+            whole_matrix(data, decomposed(entry.name, rank, centring))
+        spectrum(entry, rank, centring)
+    with mistakes_as_sentences():
+        held_out(configured(entry.name, {"kind": kind}), rank, centring)
+    with top:
+        place = header(
+            "SVD", "The best linear answer of a given width: a linear autoencoder finds the same. Every run is measured against it."
+        )
+    share_buttons(place, st.query_params.to_dict())
+    with place.popover("Copy command", icon=":material/terminal:"):
+        st.caption("The same decomposition in a terminal.")
+        command = ["python", "-m", "engine", "svd", "--dataset", entry.name, "--rank", str(rank), "--centring", centring, "--json"]
+        st.code(shlex.join(command), language="bash", wrap_lines=True)
+
+
+through_dashboard()
+with mistakes_as_sentences():
+    main()
