@@ -128,10 +128,11 @@ def train(as_json: bool, **options: Any) -> None:
     click.echo(f"run {run.id} ({run.name})", err=True)
     # Not in the handler itself: it may interrupt the very write that it would wait for.
     signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=store.ask, args=(run.id, "stop")).start())
-    runs.execute(run.id, store, lambda line: click.echo(line, err=True))
+    if mistake := runs.execute(run.id, store, lambda line: click.echo(line, err=True)):
+        raise mistake
     run = store.get(run.id)
     if run.state == "failed":
-        raise InputError(str(run.error))
+        raise click.ClickException(str(run.error))
     if as_json:
         _print(report(run))
     else:

@@ -7,10 +7,10 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.datasets import DatasetConfig
 from engine.errors import InputError
@@ -74,7 +74,7 @@ class TrainingConfig(_Section):
         "rmse", title="Chosen by", description="Validation metric that picks the best epoch, and that patience watches."
     )
     seed: int = Field(0, ge=0, title="Seed", description="Of weights, batches, dropout and noise.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", title="Device", description="auto: a GPU where there is one.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device", description="auto: a CUDA GPU where there is one.")
 
 
 class EvaluationConfig(_Section):
@@ -105,6 +105,12 @@ class RunConfig(_Section):
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _scores_whom_it_is_judged_on(self) -> Self:
+        if self.split.kind == "users" and isinstance(self.model, AutoencoderConfig) and self.model.orientation == "item":
+            raise ValueError("an item-based autoencoder cannot score held-out users: use another split.kind, or model.orientation=user")
+        return self
 
 
 KIND_FIELDS = {"split": "kind", "model": "name"}
@@ -257,7 +263,7 @@ def _sentence(error: ValidationError) -> str:
     shown = (
         f" (not {given!r})" if isinstance(given, str | int | float) and not isinstance(given, bool) and repr(given) not in message else ""
     )
-    return f"{path}: {message[0].lower() + message[1:]}{shown}."
+    return (f"{path}: " if path else "") + f"{message[0].lower() if path else message[0].upper()}{message[1:]}{shown}."
 
 
 def _kind_values(kind: type[BaseModel]) -> list[str]:

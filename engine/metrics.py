@@ -76,6 +76,7 @@ def rmse_difference(errors: np.ndarray, other: np.ndarray, users: np.ndarray) ->
     The interval is the delta method's over users (each user's pairs stay together, because one user's errors are alike).
     Where it covers 0, the two models are not distinguishable on these pairs.
     """
+    errors, other = errors.astype(np.float64), other.astype(np.float64)
     first, second = _rms(errors), _rms(other)
     influence = (errors**2 - first**2) / (2 * max(first, 1e-12)) - (other**2 - second**2) / (2 * max(second, 1e-12))
     per_user = np.bincount(users, weights=influence)

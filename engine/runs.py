@@ -104,14 +104,17 @@ def load_model(run_id: str, store: RunStore) -> TrainedRun:
     return TrainedRun(run, config, split, model, svd)
 
 
-def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = None) -> None:
+def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = None) -> InputError | None:
     """Runs one queued run to a final state (finished, stopped, paused or failed); someone else's claim is left alone.
 
     Args:
         tell: also receives each line of the run's log.
+
+    Returns:
+        The caller's mistake that made the run fail, if it was one.
     """
     if not store.claim(run_id, processes.current()):
-        return
+        return None
     execution = _Execution(run_id, store, tell or (lambda _: None))
     try:
         execution.go()
@@ -121,12 +124,14 @@ def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = N
     except (InputError, Diverged) as error:
         execution.log(str(error))
         store.finish(run_id, "failed", error=str(error))
+        return error if isinstance(error, InputError) else None
     except (MemoryError, torch.OutOfMemoryError):
         store.finish(run_id, "failed", error="Out of memory: make the layers or the batch smaller, or sample users and items.")
     except Exception as error:
         execution.log(traceback.format_exc())
         store.finish(run_id, "failed", error=f"Internal error: {type(error).__name__}: {error}. The log of the run has the details.")
         raise
+    return None
 
 
 class _Execution:

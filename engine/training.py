@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.config import ObjectiveConfig, RefeedConfig, TrainingConfig
+from engine.errors import InputError
 from engine.losses import REDUCTIONS
 from engine.models.sparse import ResidentRows, SparseRows
 
@@ -221,22 +222,17 @@ class Trainer:
 
 
 def make_optimizer(model: torch.nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The configured optimizer; Adam's fused kernel where the device has it."""
+    """The configured optimizer; Adam by its fused kernel."""
     parameters = list(model.parameters())
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    fused = parameters[0].device.type in ("cpu", "cuda", "mps")
-    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 def pick_device(wanted: str) -> torch.device:
-    """The device named, or the best at hand for `auto`. Raises InputError when it is not there."""
-    from engine.errors import InputError
-
-    at_hand = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return torch.device(next(name for name, there in at_hand.items() if there))
-    if not at_hand[wanted]:
-        raise InputError(f"training.device is '{wanted}', but this machine has none: use 'auto' or 'cpu'.")
-    return torch.device(wanted)
+    """The device named, or the best at hand for `auto` (MPS has no sparse products yet). Raises InputError when it is not there."""
+    gpu = torch.cuda.is_available()
+    if wanted == "cuda" and not gpu:
+        raise InputError("training.device is 'cuda', but PyTorch finds no CUDA GPU on this machine: use 'auto' or 'cpu'.")
+    return torch.device("cuda" if gpu and wanted != "cpu" else "cpu")

@@ -7,6 +7,7 @@ import time
 import streamlit as st
 
 from engine import datasets
+from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
 from engine.errors import InputError
 from pages.components import draft, linked, split_view, words
@@ -181,6 +182,18 @@ def items(entry: Dataset) -> None:
         )
 
 
+def split(entry: Dataset) -> RunConfig | None:
+    """The split's options and what it makes of the data; None while the options do not fit."""
+    config = None
+    left, right = st.columns([1, 3], gap="medium")
+    with left, mistakes_as_sentences():
+        config = split_view.choose(entry.name, "data_")
+    if config is not None:
+        with right, mistakes_as_sentences():
+            split_view.show(config)
+    return config
+
+
 def main() -> None:
     """The page from top to bottom."""
     top = st.container()
@@ -189,26 +202,23 @@ def main() -> None:
     if saved := st.session_state.pop(SAVED, None):
         st.success(f"{words.plain(saved)} is saved: it now stands in every list of datasets.", icon=":material/check_circle:")
     config = None
-    if available(entry.name):
-        looks, rows, splitting, uploading = st.tabs([LOOK, ITEMS, SPLIT, UPLOAD], key=TAB, on_change="rerun", bind="query-params")
-        for tab, draw in ((looks, look), (rows, items)):
-            if tab.open:
-                with tab, mistakes_as_sentences():
-                    draw(entry)
-        if splitting.open:
-            with splitting, mistakes_as_sentences():
-                left, right = st.columns([1, 3], gap="medium")
-                with left, mistakes_as_sentences():
-                    config = split_view.choose(entry.name, "data_")
-                if config is not None:
-                    with right, mistakes_as_sentences():
-                        split_view.show(config)
+    ready = available(entry.name)
+    looks, rows, splitting, uploading = st.tabs([LOOK, ITEMS, SPLIT, UPLOAD], key=TAB, on_change="rerun", bind="query-params")
+    with mistakes_as_sentences():
         if uploading.open:
             with uploading:
                 upload_form(CHOSEN, TAB, LOOK)
-    else:
-        with mistakes_as_sentences():
+        elif not ready:
             download(entry)
+        elif looks.open:
+            with looks:
+                look(entry)
+        elif rows.open:
+            with rows:
+                items(entry)
+        elif splitting.open:
+            with splitting:
+                config = split(entry)
     with top:
         buttons = header("Data", "What models learn from: look at the ratings before you train, and see what a split holds out.")
     query = {"dataset.name": entry.name} | (draft.to_query(config) if config is not None else {})

@@ -38,6 +38,7 @@ def take_over(address: dict[str, str]) -> list[str]:
             kept()["run"] = store().get(address["run"]).id
         except InputError as error:
             refused.append(str(error))
+            kept().update(user=None, ratings=None)  # whom it names, is known there alone
     if address.get("top", str(TOPS[0])) in map(str, TOPS):
         kept()["top"] = int(address.get("top", TOPS[0]))
     else:
@@ -70,15 +71,19 @@ def run_words(run: Run) -> str:
     return f"{run.name} · {title_of(run.config['dataset']['name'])} · {model_title(run.config)}"
 
 
-def choose_user(here: Opened, linked: bool) -> None:
-    """The menu of users. A user of a link who is not in the data is answered by a sentence, one of a former run quietly replaced."""
+def settle_user(here: Opened, linked: DeltaGenerator | None) -> None:
+    """Sees to it that the user is in the data: one of a link who is not is answered by a sentence, one of a former run quietly replaced."""
     facts = here.trained.run.facts or {}
     if kept()["user"] not in here.users:
         if linked and kept()["user"] is not None and kept()["ratings"] is None:
-            with mistakes_as_sentences():
+            with linked, mistakes_as_sentences():
                 here.trained.split.interactions.user_position(kept()["user"])
         pinned = str(facts.get("watch_user"))
         kept()["user"] = pinned if pinned in here.users else here.users[0]
+
+
+def choose_user(here: Opened) -> None:
+    """The menu of users."""
     st.session_state["recommend.user"] = kept()["user"] if kept()["ratings"] is None else None
     index = 0 if kept()["ratings"] is None else None
     st.selectbox("User", here.users, index=index, key="recommend.user", placeholder="a new user", on_change=_take, args=("user",))
@@ -144,9 +149,9 @@ def show(here: Opened, top: int) -> None:
         with svd:
             title, caption = f"SVD rank {trained.svd.config.rank}", " · ".join(filter(None, ("baseline", svd_error)))
             list_card(title, "gray", caption, lists["svd"], unit="score", other="run\u00a0#", file=f"{run.name}-svd-list.csv")
-        between(lists, liked, trained.model.predicts_ratings)
-        served = here.service
-        held_out_card(run.name, pairs, lists, top=top, users=len(served.order), least=served.least, liked=liked, scale=data.scale)
+        between(lists, liked, trained.model.predicts_ratings, run)
+        served, whom = here.service, "this user" if kept()["ratings"] is None else "a new user"
+        held_out_card(run.name, whom, pairs, lists, top=top, users=len(served.order), least=served.least, liked=liked, scale=data.scale)
 
 
 def nothing_trained() -> None:
@@ -160,8 +165,9 @@ def page() -> None:
     place = title_row()
     address = query.arrived(PAGE)
     refused = take_over(address) if address else []
+    told = st.container()
     for sentence in refused:
-        st.warning(sentence, icon=":material/link_off:")
+        told.warning(sentence, icon=":material/link_off:")
     runs = [run for run in store().list(limit=200) if store().has(run.id, "model")]
     wanted = store().find(kept()["run"]) if kept()["run"] else None
     if wanted and wanted.id not in {run.id for run in runs}:
@@ -180,13 +186,14 @@ def page() -> None:
         top = choose_top()
     with mistakes_as_sentences():
         here = opened(run)
+        settle_user(here, told if address else None)
         with for_new:
             sent = newcomer.ask(run, here.trained.split.interactions, here.trained.model.scores_new_users)
         if sent is not None:
             kept()["ratings"] = sent
             st.rerun()
         with for_user:
-            choose_user(here, bool(address))
+            choose_user(here)
         person = {"user": kept()["user"]} if kept()["ratings"] is None else {"ratings": kept()["ratings"]}
         now = {"run": run.id, **person, "top": str(top)}
         query.write(PAGE, now)

@@ -23,6 +23,7 @@ from pages.components.share import share_buttons
 
 TOY = "toy"
 HIGHEST = 50
+USUAL_RANK = 3
 CENTRING = {
     "none": "Cells that nobody rated count as 0, as in the assignment.",
     "bias": "User and item biases are taken off first, so that a cell that nobody rated counts as average: as beside every run.",
@@ -42,9 +43,10 @@ def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
     entry = entries[name]
     most = max(2, min(HIGHEST, entry.n_users, entry.n_items))
     with rank:
+        start: int | None = min(USUAL_RANK, most)
         if st.session_state.get("svd_rank", 1) > most:  # of a larger dataset
-            st.session_state["svd_rank"] = most
-        chosen = st.slider("Rank", 1, most, 3, key="svd_rank", bind="query-params", help="Singular values that are kept.")
+            st.session_state["svd_rank"], start = most, None
+        chosen = st.slider("Rank", 1, most, start, key="svd_rank", bind="query-params", help="Singular values that are kept.")
     with centring:
         about = "\n".join(f"- **{name}** {text}" for name, text in CENTRING.items())
         usual = "none" if name == TOY else "bias"

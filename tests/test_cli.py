@@ -154,7 +154,8 @@ def files(tmp_path):
         (["recommend", "000000000000"], "--user ID or --ratings"),
         (["svd", "--dataset", "toy", "--rank", "0"], "between 1 and 10"),
         (["svd", "--dataset", "toy", "--rank", "11"], "between 1 and 10"),
-        (["train", "--set", "training.device=cuda"], "training.device"),
+        (["train", "--set", "training.device=tpu"], "training.device"),
+        (["train", "--split", "users", "--set", "model.orientation=item"], "cannot score held-out users"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(files, arguments, words):
@@ -169,6 +170,11 @@ def test_an_unknown_user_is_answered():
     trained = last_json(call("train", *TOY, "--epochs", 1, "--json"))
     result = call("recommend", trained["run_id"], "--user", "Nobody Known", code=2)
     assert "There is no user 'Nobody Known'" in result.stderr
+
+
+def test_a_failure_that_is_no_mistake_exits_with_1():
+    result = call("train", *TOY, "--set", "training.optimizer=sgd", "--set", "training.lr=1e9", code=1)
+    assert "Error: The loss stopped being a number in epoch" in result.stderr
 
 
 def test_progress_goes_to_stderr_and_the_process_exits_as_promised():

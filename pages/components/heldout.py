@@ -22,28 +22,36 @@ MEANING = (
 
 
 def held_out_card(
-    name: str, pairs: dict[str, Any], lists: dict[str, Any], *, top: int, users: int, least: int, liked: float, scale: tuple[float, float]
+    name: str,
+    whom: str,
+    pairs: dict[str, Any],
+    lists: dict[str, Any],
+    *,
+    top: int,
+    users: int,
+    least: int,
+    liked: float,
+    scale: tuple[float, float],
 ) -> None:
     """The card below the lists.
 
     Args:
         name: of the run.
+        whom: "this user" or "a new user".
         pairs: what `held_out_pairs` says of the user.
         users: how many have `least` held-out ratings, among whom the user has a place.
     """
     rows = pairs["pairs"]
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown("**Held out for this user**", width="content", help=MEANING)
+            st.markdown(f"**Held out for {whom}**", width="content", help=MEANING)
             if rows:
                 download(pd.DataFrame(rows), f"{name}-held-out.csv")
         if not rows:
-            st.caption(
-                "Nothing of this user is held out: every rating is an input of both models, so there is nothing to judge their lists by."
-            )
+            st.caption(f"Nothing of {whom} is held out, so there is nothing to judge both lists by.")
             return
         titles = f"{len(rows):,} title{'s' if len(rows) > 1 else ''}, {pairs['liked']:,} rated ≥ {liked:g}"
-        hits = f"in the top {top}: **{words.plain(name)} {lists['hits']['recommendations']}**, **SVD {lists['hits']['svd']}**"
+        hits = f"in the top {top}: **{words.plain(name)}: {lists['hits']['recommendations']}**, **SVD: {lists['hits']['svd']}**"
         st.markdown(f"{titles} · {hits}")
         st.caption(_errors(name, pairs) + _place(pairs, users, least))
         left, right = st.columns([1, 1.15], gap="small")
@@ -127,7 +135,13 @@ def _scatter(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) 
         }
     ]
     for title, key, colour, shift in sides:
-        points = [{"value": [round(one["rating"] + shift, 3), round(one[key], 3)], "name": one["title"]} for one in rows]
+        points = [
+            {
+                "value": [round(one["rating"] + shift, 3), round(one[key], 3)],
+                "name": f"{one['title']}: rated {one['rating']:g}, predicted {one[key]:.2f}",
+            }
+            for one in rows
+        ]
         mark = {"color": colours[colour], "opacity": 0.75}
         series.append({"type": "scatter", "name": title, "data": points, "symbolSize": 7 if len(rows) < 150 else 5, "itemStyle": mark})
     return {

@@ -53,29 +53,32 @@ def segments(label: str, options: Sequence[str], key: str, *, default: str | Non
 def _follow_address(options: Sequence[str], key: str, default: str, unknown: Callable[[str], None] | None) -> None:
     """Give the widget the address's value where that came from elsewhere: a link, the browser's way back."""
     asked = st.query_params.get(key, default)
-    written, former, moment = st.session_state.get(_record(key), (None, None, 0.0))
+    written, former, moment, usual = st.session_state.get(_record(key), (None, None, 0.0, default))
     fresh = key not in st.session_state
     late = asked == former and time.monotonic() - moment < _SETTLING
     if asked not in options:
         if unknown is not None:
             unknown(asked)
         asked = default
-    # A widget that a person or a callback has just changed is newer than the address.
-    if fresh or (asked != written and not late and st.session_state[key] == written):
+    untouched = fresh or st.session_state[key] == written
+    if usual != default and written == usual and untouched:
+        # What is usual has changed, as with another dataset, and the person had chosen nothing else.
+        st.session_state[key] = default
+    elif fresh or (asked != written and not late and untouched):
         st.session_state[key] = asked
     if st.session_state[key] not in options:
         st.session_state[key] = default
 
 
 def _write_address(key: str, chosen: str, default: str) -> None:
-    written, former, moment = st.session_state.get(_record(key), (None, None, 0.0))
+    written, former, moment, _ = st.session_state.get(_record(key), (None, None, 0.0, default))
     if chosen != written:
         former, moment = written, time.monotonic()
     if chosen == default:
         st.query_params.pop(key, None)
     elif st.query_params.get(key) != chosen:
         st.query_params[key] = chosen
-    st.session_state[_record(key)] = (chosen, former, moment)
+    st.session_state[_record(key)] = (chosen, former, moment, default)
 
 
 def _record(key: str) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.store import Run
 from pages.components import charts, words
+from pages.components.status import verdict_against_svd
 
 ROWS = 100
 HISTORY_HEIGHT = 262
@@ -45,7 +46,7 @@ def stars(rating: float, scale: tuple[float, float]) -> str:
 def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float], name: str) -> None:
     """The ratings that both models see, with a search over their titles."""
     history = lists["history"]
-    with st.container(border=True, gap=None):
+    with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(f"**{words.plain(who)} has rated**", width="stretch")
             st.caption(f"{len(history):,} · mean {lists['mean']:.2f}", width="content")
@@ -132,14 +133,26 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
             st.caption("All these scores are equal: their order says nothing.")
 
 
-def between(lists: dict[str, Any], liked: float, rates: bool) -> None:
-    """The line under both lists: how to read them, and what they have in common."""
+def between(lists: dict[str, Any], liked: float, rates: bool, run: Run) -> None:
+    """The lines under both lists: how to read them, what they have in common, and which model is better for all users."""
     mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
     st.caption(
-        f":green[**✓ bold green**]: held out and liked (≥ {liked:g}) · score: predicted rating"
+        f":green[**✓**] held out and liked (≥ {liked:g}) · score: predicted rating"
         f"{'' if rates else ' (this run counts ratings instead)'} · \\#: place in the other one's order · "
-        f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: {mine:,.0f} / {svd:,.0f} ratings"
+        f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: run {mine:,.0f}, SVD {svd:,.0f} ratings"
+        + _over_all(run)
     )
+
+
+def _over_all(run: Run) -> str:
+    """The comparison on the test ratings of all users; empty where the run has none."""
+    difference = (run.summary or {}).get("difference", {})
+    if "svd" not in difference:
+        return ""
+    verdict, color = verdict_against_svd(*difference["svd"])
+    apart, interval = difference["svd"]
+    pairs = f"{difference.get('pairs', 0):,} test pairs of {difference.get('users', 0):,} users"
+    return f"  \nFor all users, the run's RMSE minus SVD's: {words.signed(apart)} ± {interval:.4f} on {pairs}: :{color}[**{verdict}**]"
 
 
 def download(frame: pd.DataFrame, name: str) -> None:

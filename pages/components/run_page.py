@@ -82,20 +82,22 @@ def _results(run: Run) -> None:
             "validation": validation.get(name),
             "test": test.get(name),
             svd: baselines.get("svd", {}).get(name),
-            "user + item bias, test": baselines.get("bias", {}).get(name),
-            "what it is": definition(name),
+            "bias, test": baselines.get("bias", {}).get(name),
         }
         for name in {**validation, **test}
     ]
     frame = pd.DataFrame(rows)
     shown = frame.copy()
-    for column in shown.columns[1:-1]:
+    for column in shown.columns[1:]:
         shown[column] = [words.measured(None if value is None else float(value)) for value in frame[column]]
     shown["metric"] = [f"**{words.plain(name)}**" for name in frame["metric"]]
     with st.container(border=True):
         card_title("Results", frame, key=f"run-results-{run.name}")
         st.table(shown, hide_index=True, border="horizontal", alt="Metrics of the run and of the baselines")
         st.markdown(_against_svd(summary))
+        with st.expander("What each metric is", icon=":material/help:"):
+            st.markdown("\n".join(f"- **{words.plain(name)}** {words.plain(definition(name))}" for name in frame["metric"]))
+            st.markdown("- **bias** The baseline that adds a user's and an item's bias to the mean rating.")
 
 
 def _against_svd(summary: dict[str, Any]) -> str:

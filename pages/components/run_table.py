@@ -15,22 +15,23 @@ from engine.errors import InputError
 from engine.store import Run
 from engine.store.states import STATES
 from pages.components import words
-from pages.components.form import split_words
 from pages.components.session import ACTIVE, store
 from pages.components.status import verdict_against_svd
 
 SECONDS = 2.0
 SHOWN = 500
 CHIPS = {
-    "queued": "#9AA4B2",
-    "running": "#009E73",
-    "paused": "#E69F00",
+    "queued": "#6B7280",
+    "running": "#00805C",
+    "paused": "#A66F00",
     "finished": "#0072B2",
-    "stopped": "#9AA4B2",
-    "failed": "#D55E00",
-    "crashed": "#D55E00",
+    "stopped": "#6B7280",
+    "failed": "#C24D00",
+    "crashed": "#C24D00",
 }
-VERDICTS = {"better": "#009E73", "not distinguishable": "#9AA4B2", "SVD better": "#E69F00"}
+VERDICTS = {"better": "#00805C", "not distinguishable": "#6B7280", "SVD better": "#C24D00"}
+"""Colours of the chips, dark enough for their white letters."""
+
 OWN_COLUMN = ("dataset.name", "split.kind", "model.name", "model.layers")
 """Fields that have a column of their own, so that they are not listed among the settings."""
 
@@ -182,7 +183,7 @@ def _row(run: Run, titles: dict[str, str]) -> dict[str, Any]:
         "name": run.name,
         "state": [run.state],
         "dataset": titles.get(name, name.rpartition("/")[2]),
-        "split": split_words(config) if config else str(run.config.get("split", {}).get("kind")),
+        "split": _split(run.config.get("split", {})),
         "model": _model(config),
         "epoch": f"{run.epoch} / {run.epochs}",
         "best": summary.get("best_epoch"),
@@ -203,13 +204,20 @@ def setting(path: str, value: Any) -> str:
     return f"{path.partition('.')[2].replace('_', ' ')} {shown}"
 
 
+def _split(options: dict[str, Any]) -> str:
+    """The scheme and its share, such as "last 10 %"."""
+    share = options.get("quantile", options.get("test"))
+    return f"{options.get('kind')} " + (f"{share:.0%}".replace("%", " %") if share is not None else "")
+
+
 def _model(config: RunConfig | None) -> str:
     if config is None:
         return "–"
     values = config.model.model_dump()
     layers = "–".join(map(str, values.get("layers", ())))
+    item_based = ", item-based" if values.get("orientation") == "item" else ""
     rank = f" rank {values['rank']}" if "rank" in values else ""
-    return f"{values['name']} {layers}".strip() + rank
+    return (layers or f"{values['name']}{rank}") + item_based
 
 
 def _columns() -> dict[str, Any]:
@@ -218,18 +226,22 @@ def _columns() -> dict[str, Any]:
     return {
         "name": column.TextColumn("name", pinned=True, width=128),
         "state": column.MultiselectColumn("state", options=[*CHIPS], color=[*CHIPS.values()], width=86),
-        "dataset": column.TextColumn("dataset", width=136),
-        "split": column.TextColumn("split", width=108),
-        "model": column.TextColumn("model", width=138),
+        "epoch": column.TextColumn("epoch", width=68, help="Epochs done, of those asked for."),
+        "dataset": column.TextColumn("dataset"),
+        "split": column.TextColumn("split", help="The scheme and the share that is tested; by time: the quantile up to which is trained."),
+        "model": column.TextColumn("model", help="Encoder layers of an autoencoder, else the model's name."),
         "best": column.NumberColumn("best", width=50, help="The epoch whose weights are kept: the best on validation."),
         "validation": column.NumberColumn("validation", help="Validation RMSE at the best epoch, in rating units.", **error),
         "rmse": column.NumberColumn("test", help="Test RMSE, read once, at the end; in rating units.", **error),
         "svd": column.NumberColumn("SVD's", help="Test RMSE of the SVD beside the run, on the same pairs, not clipped.", **error),
         "against": column.MultiselectColumn(
-            "against SVD", options=[*VERDICTS], color=[*VERDICTS.values()], width=132, help="Whether the 95 % interval of the difference covers 0."
+            "against SVD",
+            options=[*VERDICTS],
+            color=[*VERDICTS.values()],
+            width=132,
+            help="Whether the 95 % interval of the difference covers 0.",
         ),
         "rmse_clipped": column.NumberColumn("clipped", help="Test RMSE with predictions clipped to the rating scale.", **error),
-        "epoch": column.TextColumn("epoch", width=68, help="Epochs done, of those asked for."),
         "seconds": column.NumberColumn("s / epoch", format="%.2f", width=72, help="Median seconds per epoch."),
         "created": column.DatetimeColumn("created", format="distance", width=116),
         "settings": column.ListColumn("not at their defaults", width=360),

@@ -84,7 +84,12 @@ def test_a_link_reproduces_the_controls(app: str, page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("query", "words"),
-    [("run=000000000000", "There is no run"), ("model.dropout=1.5", "model.dropout"), ("model.layrs=3", "model.layers"), ("split.kind=lats", "last")],
+    [
+        ("run=000000000000", "There is no run"),
+        ("model.dropout=1.5", "model.dropout"),
+        ("model.layrs=3", "model.layers"),
+        ("split.kind=lats", "last"),
+    ],
 )
 def test_a_wrong_link_is_answered_with_a_sentence(app: str, page: Page, query: str, words: str) -> None:
     page.goto(f"{app}/train?{query}")

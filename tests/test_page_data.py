@@ -1,0 +1,160 @@
+"""The Data page in a simulated browser: every tab, uploads good and bad, links that do not fit, a failed download."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import background, datasets
+from engine.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+CSV = b"userId,movieId,rating,timestamp\n" + b"".join(
+    f"{user},{item},{1 + (user * item) % 5},{1_000_000_000 + user * 86400 + item}\n".encode() for user in range(12) for item in range(9)
+)
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(monkeypatch):
+    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+
+
+def visit(**query: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
+    page.run()
+    page.switch_page("pages/data.py")
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(str(one.value) for one in [*page.markdown, *page.caption, *page.subheader, *page.info, *page.warning, *page.error])
+
+
+def test_generated_data_show_their_noise_floor():
+    page = visit()
+    text = said(page)
+    assert not page.error
+    for expected in ("230,264", "noise floor", "0.6994", "How people rate", "Ratings per item", "Ratings per user", "Ratings over time"):
+        assert expected in text
+
+
+def test_data_without_timestamps_say_so():
+    text = said(visit(data_name="toy"))
+    assert "no timestamps" in text
+    assert "45" in text
+    assert "25 %" in text  # of the 180 cells
+
+
+def test_items_are_found_by_title():
+    page = visit(data_name="toy", data_tab="Items")
+    assert len(page.dataframe[0].value) == 10
+    page.text_input(key="data_search").set_value("item 7").run()
+    assert page.dataframe[0].value["title"].tolist() == ["Item 7"]
+
+
+@pytest.mark.parametrize("kind", ["random", "stratified", "time", "last", "users"])
+def test_every_split_is_shown(kind):
+    page = visit(data_tab="See the split", data_split=kind)
+    assert not page.error
+    assert "The parts over time" in said(page)
+    assert ("leaks time" in said(page)) == (kind == "last")
+    assert page.selectbox(key="data_split").value == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("time", "toy has no timestamps"), ("predefined", "came without a test file"), ("users", "leaves no validation pairs")],
+)
+def test_an_impossible_split_is_a_sentence(kind, sentence):
+    page = visit(data_name="toy", data_tab="See the split", data_split=kind)
+    assert [sentence in one.value for one in page.error] == [True]
+
+
+def test_options_of_a_split_are_in_the_address():
+    page = visit(data_tab="See the split", data_split="time", data_time_quantile="0.5")
+    assert page.slider(key="data_time_quantile").value == 0.5
+    page.slider(key="data_time_quantile").set_value(0.6).run()
+    assert page.query_params["data_time_quantile"] == ["0.6"]
+    assert page.query_params["data_split"] == ["time"]
+
+
+def test_a_link_to_no_dataset_is_a_sentence():
+    assert "Did you mean 'ml-100k'?" in visit(data_name="ml-100").error[0].value
+    page = visit(data_name="/etc/passwd")
+    assert "cannot name a file" in page.error[0].value
+    assert page.selectbox(key="data_name").value == "synthetic"
+
+
+def test_a_failed_download_is_a_sentence(monkeypatch):
+    def fail(config, progress=None):
+        progress("Downloading ml-100k: 0.1 of 4.9 MB")
+        raise InputError("https://example.org could not be downloaded (ConnectionError); check the network.")
+
+    monkeypatch.setattr(datasets, "load", fail)
+    page = visit(data_name="ml-100k")
+    assert "not on this machine yet" in page.info[0].value
+    page.button(key="data-download").click().run()
+    assert not page.exception
+    assert "check the network" in page.error[0].value
+
+
+def upload(content: bytes, name: str) -> AppTest:
+    page = visit(data_tab="Upload your own")
+    page.file_uploader(key="data_file").upload(name, content).run()
+    assert not page.exception
+    return page
+
+
+def button(page: AppTest, label: str):
+    return next(one for one in page.button if one.label == label)
+
+
+def test_an_upload_becomes_a_dataset_everywhere():
+    page = upload(CSV, "my films.csv")
+    assert "108 rows · 12 users · 9 items · ratings from 1 to 5" in said(page)
+    button(page, "Save as a dataset").click().run()
+    assert not page.exception
+    assert page.selectbox(key="data_name").value == "upload:my-films"
+    assert "is saved" in page.success[0].value
+    assert page.query_params["data_name"] == ["upload:my-films"]
+    assert "108" in said(page)
+    assert "upload:my-films" in [entry.name for entry in datasets.listing()]
+
+
+def test_columns_can_be_mapped():
+    page = upload(b"who,what,when,how much\na,x,2020-01-01,3\nb,y,2020-01-02,4\n", "odd.csv")
+    assert "no user column" in page.error[0].value
+    assert button(page, "Save as a dataset").disabled
+    for role, column in (("user", "who"), ("item", "what"), ("rating", "how much"), ("timestamp", "when")):
+        next(one for one in page.selectbox if one.key.startswith(f"data_{role}_")).set_value(column).run()
+    assert not page.error
+    assert "2 rows · 2 users · 2 items · ratings from 3 to 4" in said(page)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "empty"),
+        (b"user,item,rating\na,x,good\n", "'good'"),
+        (b"\x00\x01\x02PK", "."),
+        (b"user,item,rating\n", "no ratings below"),
+    ],
+    ids=["empty", "words for ratings", "binary", "only a header"],
+)
+def test_a_bad_file_is_a_sentence(content, sentence):
+    page = upload(content, "bad.csv")
+    assert len(page.error) == 1
+    assert sentence in page.error[0].value
+    assert datasets.uploads() == []
+
+
+@pytest.mark.data
+def test_the_published_split_and_licence_of_real_data():
+    page = visit(data_name="ml-100k", data_tab="See the split", data_split="predefined")
+    assert not page.error
+    assert "not for commercial use" in said(page)
+    assert "20,000" in str(page.table[0].value)

@@ -1,0 +1,147 @@
+"""The Recommend page in a simulated browser: empty store, a trained run, and links that do not fit."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import background
+from engine.config import parse
+from engine.settings import settings
+from engine.store import RunStore
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "preprocessing": {"sample_users": 120, "sample_items": 150},
+    "model": {"layers": [12]},
+    "training": {"epochs": 2, "batch_size": 32},
+    "evaluation": {"max_rank": 3},
+}
+ITEM_BASED = {**SMALL, "model": {"layers": [12], "orientation": "item"}}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home with a user-based and an item-based run, trained once for all tests."""
+    from engine import runs
+
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENCORE_HOME", str(folder))
+        for config in (ITEM_BASED, SMALL):
+            runs.execute(here().create(parse(config).model_dump(mode="json")).id, here())
+    return folder
+
+
+def here() -> RunStore:
+    return RunStore(settings().store_url, settings().artifacts)
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(monkeypatch):
+    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+
+
+def visit(**query: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
+    page.run()
+    page.switch_page("pages/recommend.py")
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(str(element.value) for element in [*page.markdown, *page.caption, *page.info, *page.warning, *page.error])
+
+
+def cells(page: AppTest) -> list[str]:
+    return [str(cell) for table in page.table for cell in table.value.to_numpy().ravel()]
+
+
+def user(number: int) -> str:
+    from engine import runs
+
+    return str(runs.open_split(parse(SMALL)).interactions.users.index[number])
+
+
+def newest(orientation: str) -> str:
+    return next(run.id for run in here().list() if run.config["model"]["orientation"] == orientation)
+
+
+def test_without_a_trained_run_it_says_so_and_leads_to_train():
+    page = visit()
+    assert "No run has a trained model yet" in said(page)
+    assert not page.table and any("Train a model" in link.proto.label for link in page.get("page_link"))
+
+
+@pytest.fixture
+def filled(home, monkeypatch):
+    monkeypatch.setenv("ENCORE_HOME", str(home))
+
+
+@pytest.mark.usefixtures("filled")
+def test_both_lists_of_a_user_come_with_titles_and_figures():
+    page = visit(run=newest("user"), user=user(3), top="10")
+    text = said(page)
+    assert f"**{user(3)} has rated**" in text and "SVD rank" in text and "overlap: " in text and "Held out for this user" in text
+    history, mine, svd = (table.value for table in page.table[:3])
+    assert len(mine) == len(svd) == 10 and len(history) > 0
+    assert "(19" in "".join(mine["title"]) or "(20" in "".join(mine["title"])
+    assert dict(page.query_params) == {"run": newest("user"), "user": user(3), "top": "10"}
+    assert page.selectbox[1].value == user(3)
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_controls_change_lists_and_address():
+    page = visit()
+    page.selectbox(key="recommend.user").select(user(7)).run()
+    assert page.query_params["user"] == user(7) and f"**{user(7)} has rated**" in said(page)
+    page.segmented_control(key="recommend.top").set_value(20).run()
+    assert page.query_params["top"] == "20" and len(page.table[1].value) == 20
+    pressed = {button.label: button for button in page.button}
+    pressed["Best served"].click().run()
+    assert not page.exception and "place 1 of" in said(page)
+    next(button for button in page.button if button.label == "Best served").click().run()
+    assert "place 2 of" in said(page)
+    next(button for button in page.button if button.label == "Random").click().run()
+    assert not page.exception
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_link_that_does_not_fit_is_answered_in_sentences():
+    page = visit(run="nobody-made-it", user="Nobody", top="7")
+    told = " ".join(str(one.value) for one in page.warning)
+    assert "There is no run 'nobody-made-it'" in told and "10 or 20 titles here, not '7'" in told
+    page = visit(run=newest("user"), user="Nobody")
+    assert "There is no user 'Nobody'" in said(page)
+    assert len(page.table) >= 3, "another user is shown"
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_that_has_not_learned_yet_is_named():
+    waiting = here().create(parse(SMALL).model_dump(mode="json"), queue="foreground")
+    page = visit(run=waiting.id)
+    here().delete(waiting.id)
+    assert "has no trained model yet: it is queued" in said(page) and len(page.table) >= 3
+
+
+@pytest.mark.usefixtures("filled")
+def test_ratings_of_a_new_user_in_a_link_give_lists():
+    item = cells(visit(run=newest("user")))[0].replace("\\", "")
+    page = visit(run=newest("user"), ratings=f"{item},5")
+    assert "**A new user has rated**" in said(page) and "Nothing of a new user is held out" in said(page)
+    assert page.selectbox[1].value is None and len(page.table) == 3
+    page = visit(run=newest("user"), ratings="No Such Film,5")
+    assert "No item 'No Such Film'" in said(page)
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_item_based_run_serves_known_users_and_says_why_no_others():
+    page = visit(run=newest("item"), user=user(3))
+    assert "Item-based autoencoder" in said(page) and len(page.table) >= 3
+    item = cells(page)[0].replace("\\", "")
+    page = visit(run=newest("item"), ratings=f"{item},5")
+    assert "is item-based and knows only its training users" in said(page)

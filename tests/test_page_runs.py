@@ -1,0 +1,187 @@
+"""The Runs page in a simulated browser: no run, runs in every state, one run in full, deletion."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import background
+from engine.config import merge, parse
+from engine.settings import settings
+from engine.store import RunStore
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "preprocessing": {"sample_users": 120, "sample_items": 100},
+    "model": {"layers": [8]},
+    "training": {"epochs": 3, "batch_size": 32},
+    "evaluation": {"max_rank": 4},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_daemon(monkeypatch):
+    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+    monkeypatch.setattr(background, "daemon_alive", lambda *_: True)
+
+
+@pytest.fixture
+def store() -> RunStore:
+    return RunStore(settings().store_url, settings().artifacts)
+
+
+def made(store: RunStore, state: str = "queued", changes: dict | None = None):
+    """A run that got into a state without training."""
+    run = store.create(parse(merge(SMALL, changes or {})).model_dump(mode="json"))
+    if state != "queued":
+        store.claim(run.id)
+    if state in ("failed", "crashed"):
+        store.finish(run.id, state, error="The learning rate was too high.")
+    elif state in ("paused", "stopped"):
+        store.ask(run.id, {"paused": "pause", "stopped": "stop"}[state])
+        store.finish(run.id, state)
+    return store.get(run.id)
+
+
+def trained(store: RunStore, changes: dict | None = None):
+    from engine import runs
+
+    run = store.create(parse(merge(SMALL, changes or {})).model_dump(mode="json"))
+    runs.execute(run.id, store)
+    return store.get(run.id)
+
+
+def visit(**query: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
+    page.run()
+    page.switch_page("pages/runs.py")
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(str(one.value) for one in [*page.title, *page.markdown, *page.caption, *page.code, *page.warning, *page.error])
+
+
+def choose(page: AppTest, *runs) -> AppTest:
+    """As if the rows of these runs were ticked."""
+    page.session_state["runs.picked"] = [run.id for run in runs]
+    return page.run()
+
+
+def test_an_empty_store_says_where_to_begin():
+    assert "Nothing has run yet" in said(visit())
+
+
+def test_every_state_has_a_row(store):
+    states = ["queued", "running", "paused", "stopped", "failed", "crashed"]
+    for state in states:
+        made(store, state)
+    table = visit().dataframe[0].value
+    assert [row[0] for row in table["state"]] == states[::-1]
+    assert table["name"].is_unique
+
+
+def test_a_finished_run_stands_beside_svd(store):
+    run = trained(store, {"training.lr": 0.01})
+    row = visit().dataframe[0].value.iloc[0]
+    test = run.summary["metrics"]["test"]
+    assert (row["rmse"], row["rmse_clipped"], row["best"]) == (test["rmse"], test["rmse_clipped"], run.summary["best_epoch"])
+    assert row["svd"] == run.summary["baselines"]["svd"]["rmse"]
+    assert row["against"][0] in ("better", "not distinguishable", "SVD better")
+    assert "lr 0.01" in row["settings"]
+    assert "sample users 120" in row["settings"]
+    assert not any(one.startswith("layers") for one in row["settings"])
+
+
+def test_filters_are_in_the_address(store):
+    kept = made(store, "failed", {"dataset.name": "toy"})
+    made(store, "failed")
+    made(store, "queued", {"dataset.name": "toy"})
+    page = visit(runs_state="failed", runs_dataset="toy")
+    assert page.dataframe[0].value["name"].tolist() == [kept.name]
+    assert "1 of 3 runs" in said(page)
+    assert "No run fits" in said(visit(runs_state="paused"))
+
+
+def test_chosen_runs_obey(store):
+    first, second = made(store, "queued"), made(store, "running")
+    page = choose(visit(), first, second)
+    assert "2 chosen" in said(page)
+    page.button(key="runs-pause").click().run()
+    assert (store.get(first.id).state, store.get(second.id).want) == ("paused", "pause")
+    page.button(key="runs-run").click().run()
+    assert store.get(first.id).state == "queued"
+    assert not page.error
+
+
+def test_deletion_asks_first_and_spares_the_running(store):
+    gone, stays = made(store, "failed"), made(store, "running")
+    page = choose(visit(), gone, stays)
+    page.button(key="runs-delete").click().run()
+    assert gone.name.replace("-", "\\-") in said(page)
+    assert len(store.list()) == 2
+    page.button(key="runs-delete-for-good").click().run()
+    assert not page.exception
+    assert [run.id for run in store.list()] == [stays.id]
+    assert f"Run '{stays.name}' is running: stop it before you delete it." in [one.value for one in page.error]
+
+
+def test_keeping_deletes_nothing(store):
+    run = made(store, "failed")
+    page = choose(visit(), run)
+    page.button(key="runs-delete").click().run()
+    page.button(key="runs-keep").click().run()
+    assert [one.id for one in store.list()] == [run.id]
+
+
+def test_no_such_run_is_a_sentence_above_all_runs(store):
+    made(store, "failed")
+    page = visit(run="nonsense")
+    assert "There is no run 'nonsense'." in page.warning[0].value
+    assert len(page.dataframe) == 1
+
+
+def test_one_run_in_full(store):
+    run = trained(store, {"training.seed": 3})
+    page = visit(run=run.id)
+    text = said(page)
+    assert not page.error
+    assert run.name in text
+    assert "python -m engine train" in text
+    assert "--set training.seed=3" in text
+    assert "95 % interval over users" in text
+    assert "Global RMSE: root of the mean squared error" in text.replace("\\", "")
+    tables = [table.value for table in page.table]
+    assert f"{run.summary['metrics']['test']['rmse']:.4f}" in tables[0].to_string()
+    assert f"{run.summary['baselines']['bias']['rmse']:.4f}" in tables[0].to_string()
+    facts = tables[1].to_string().replace("\\", "")
+    for fact in (run.facts["split_fingerprint"], "training 3, split 0", "peak memory", "torch", "thread"):
+        assert fact in facts
+    assert len(page.get("echarts_chart")) == 2
+    assert {"Download as TOML"} <= {one.label for one in page.get("download_button")}
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "paused", "stopped", "failed", "crashed"])
+def test_a_run_in_any_state_has_a_page(store, state):
+    run = made(store, state)
+    page = visit(run=run.name)
+    assert run.name in page.title[0].value
+    assert ("learning rate" in said(page)) == (state == "failed")
+
+
+def test_a_model_without_ratings_is_not_compared(store):
+    run = trained(store, {"model": {"name": "popularity"}, "model.name": "popularity"})
+    assert "predicts no ratings" in said(visit(run=run.id))
+
+
+def test_a_run_can_be_deleted_from_its_page(store):
+    run = made(store, "stopped")
+    page = visit(run=run.id)
+    page.button(key="run-delete").click().run()
+    page.button(key="runs-delete-for-good").click().run()
+    assert not page.exception
+    assert store.list() == []
