@@ -12,7 +12,7 @@ from engine.metrics import ranking_metrics, rating_metrics, top_k
 from engine.models.configs import SVDConfig
 from engine.models.contract import Recommender, chunks
 from engine.models.svd import SVD, highest_rank
-from engine.splits import Split
+from engine.splits import TEST, Split
 
 Protocol = Literal["prediction", "reconstruction"]
 
@@ -80,7 +80,7 @@ def evaluate_ranking(model: Recommender, split: Split, part: str, *, k: int, lik
     users = np.flatnonzero(counts)
     if not len(users):
         return {}
-    known = split.visible if part == "validation" else split.visible + split.validation
+    known = split.visible if part == "validation" else split.interactions.pick(split.labels != TEST)
     per_user: dict[str, list[np.ndarray]] = {}
     recommended = np.zeros(targets.shape[1], bool)
     for some in chunks(users, targets.shape[1]):

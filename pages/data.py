@@ -90,7 +90,7 @@ def numbers(seen: Portrait) -> None:
             "mean rating", f"{one.mean:.2f}", spread, "Mean and standard deviation of all ratings: predicting the mean alone has this RMSE."
         )
         if one.first is not None and one.last is not None:
-            years = f"{time.gmtime(one.first).tm_year} – {time.gmtime(one.last).tm_year}"
+            years = " – ".join(dict.fromkeys(str(time.gmtime(moment).tm_year) for moment in (one.first, one.last)))
             tile("time span", years, f"{(one.last - one.first) / 86400:,.0f} days", "First to last rating (UTC).")
         else:
             tile("time span", "–", "no timestamps", "Splits by time are not possible on this copy.")
@@ -175,7 +175,7 @@ def items(entry: Dataset) -> None:
             column_config={
                 "item": st.column_config.TextColumn("id", width="small"),
                 "title": st.column_config.TextColumn("title", width="large"),
-                "genres": st.column_config.TextColumn("genres", width="medium"),
+                "genres": st.column_config.TextColumn("genres"),
                 "ratings": st.column_config.NumberColumn("ratings", format="localized"),
                 "mean": st.column_config.NumberColumn("mean rating", format="%.2f", help="In rating units; of few ratings it says little."),
             },

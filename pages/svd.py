@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
-from engine.interactions import Interactions
 from pages.components import charts, linked, words
-from pages.components.cards import card_title, chart_card
+from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
 from pages.components.form import split_words
 from pages.components.frame import header, mistakes_as_sentences, through_dashboard
 from pages.components.loaded import configured, decomposed, rank_curve_of, ratings, refuse, spectrum_of
-from pages.components.plots import Bars, Cell, bars, matrix
+from pages.components.plots import Bars, bars
 from pages.components.share import share_buttons
+from pages.components.whole_matrix import SHOWN_WHOLE, whole_matrix
 
 TOY = "toy"
 HIGHEST = 50
@@ -60,77 +58,6 @@ def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
 
 def _unknown(name: str) -> None:
     st.error(str(refuse(name)), icon=":material/link_off:")
-
-
-def whole_matrix(data: Interactions, found: dict[str, Any]) -> None:
-    """The matrix beside its reconstruction, and what that recommends to each user."""
-    users, items = list(data.users.index), list(data.items.index)
-    stored = {(row, column): value for row, column, value in zip(data.rows, data.columns, data.ratings.data, strict=True)}
-    best = {(users.index(user), items.index(item)) for user, item in found["recommendations"].items()}
-    height = 24 * len(users) + 60
-    original, rebuilt = [], []
-    for row in range(len(users)):
-        for column in range(len(items)):
-            here = (row, column)
-            given, value = stored.get(here), found["reconstruction"][row][column]
-            original.append(
-                Cell(row, column, "" if given is None else f"{given:g}", None if given is None else float(given), given is not None)
-            )
-            star = here in best
-            rebuilt.append(Cell(row, column, f"{value:.0f}".replace("-", "−") + ("★" if star else ""), value, given is not None, star))
-    axes = {"row_name": "user", "column_name": "item"}
-    left, right = st.columns(2, gap="small")
-    with left:
-        chart_card(
-            "The ratings",
-            matrix(users, items, original, **axes),
-            pd.DataFrame(data.ratings.toarray(), index=users, columns=items).rename_axis("user").reset_index(),
-            key="svd-ratings",
-            alt="The rating matrix, users by items; cells that nobody rated are empty",
-            caption="Empty: not rated." + (" The decomposition reads it as 0." if found["centring"] == "none" else ""),
-            height=height,
-        )
-    with right:
-        chart_card(
-            f"Its reconstruction at rank {found['rank']}",
-            matrix(users, items, rebuilt, **axes),
-            pd.DataFrame(found["reconstruction"], index=users, columns=items).rename_axis("user").reset_index(),
-            key="svd-reconstruction",
-            alt=f"The reconstruction at rank {found['rank']}, rounded; rated cells are framed, recommended ones starred",
-            caption="Rounded to whole ratings. Framed and bold: rated. ★: recommended, the highest of the user's cells that are not rated.",
-            height=height,
-        )
-    recommended(data, found)
-
-
-def recommended(data: Interactions, found: dict[str, Any]) -> None:
-    """Each user's next item, and one user's told in a sentence."""
-    rows = []
-    for position, user in enumerate(data.users.index):
-        seen = data.items.index[data.ratings[[position]].indices]
-        if user in found["recommendations"]:
-            next_one = found["recommendations"][user]
-            rows.append({"user": user, "has rated": ", ".join(seen), "recommended": next_one, "reconstructed": found["scores"][user]})
-    table = pd.DataFrame(rows)
-    if table.empty:
-        return
-    with st.container(border=True):
-        card_title("What it recommends", table, key="svd-recommended")
-        left, right = st.columns([1, 2], gap="medium")
-        with left:
-            usual = "2" if "2" in set(table["user"]) else str(table["user"].iloc[0])
-            user = linked.select("User", table["user"].tolist(), "svd_user", default=usual)
-        one = table[table["user"] == user].iloc[0]
-        right.markdown(
-            f"User **{words.plain(user)}** has rated {_items(one['has rated'])}. Of the others, **item "
-            f"{words.plain(one['recommended'])}** has the highest reconstructed value ({one['reconstructed']:.2f}), so it is recommended."
-        )
-        shown = {"reconstructed": st.column_config.NumberColumn("reconstructed value", format="%.2f", help="In rating units, not rounded.")}
-        st.dataframe(table, hide_index=True, height=240, column_config=shown, alt="Recommended item of each user")
-
-
-def _items(listed: str) -> str:
-    return f"item {words.plain(listed)}" if "," not in listed else f"items {words.plain(listed)}"
 
 
 def spectrum(entry: Dataset, rank: int, centring: str) -> None:
@@ -202,7 +129,7 @@ def held_out(config: RunConfig, rank: int, centring: str) -> None:
         height=300,
     )
     chart_card(
-        "What each rank is worth on ratings it has not seen",
+        "Held-out error by rank",
         option,
         frame,
         key="svd-held-out",
@@ -249,8 +176,7 @@ def main() -> None:
     entry, rank, centring, kind = controls(entries)
     with mistakes_as_sentences():
         data = ratings(entry.name)
-        spectrum_first = data.n_users * data.n_items > 1000
-        if not spectrum_first:
+        if data.n_users * data.n_items <= SHOWN_WHOLE:
             whole_matrix(data, decomposed(entry.name, rank, centring))
         spectrum(entry, rank, centring)
     with mistakes_as_sentences():

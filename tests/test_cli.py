@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from engine.__main__ import main
+from tests.engine_processes import end_engine
 
 ROOT = Path(__file__).parents[1]
 TOY = [
@@ -170,6 +172,35 @@ def test_an_unknown_user_is_answered():
     trained = last_json(call("train", *TOY, "--epochs", 1, "--json"))
     result = call("recommend", trained["run_id"], "--user", "Nobody Known", code=2)
     assert "There is no user 'Nobody Known'" in result.stderr
+
+
+def test_submitted_runs_are_trained_by_the_daemon_and_obey():
+    """submit → pause → resume → finished, with the real daemon, and the same figures as in the foreground."""
+    options = [*TOY, "--epochs", 400]
+    trained = last_json(call("train", *options, "--json"))
+    run_id = last_json(call("submit", *options, "--json"))["run_id"]
+    try:
+        wait_for(run_id, lambda run: run["epochs"] >= 3)
+        call("pause", run_id)
+        paused = wait_for(run_id, lambda run: run["state"] == "paused")
+        assert 3 <= paused["epochs"] < 400
+        assert last_json(call("resume", run_id, "--json"))["state"] == "queued"
+        finished = wait_for(run_id, lambda run: run["state"] not in ("queued", "running"))
+        assert finished["state"] == "finished"
+        assert finished["metrics"] == trained["metrics"]
+        assert call("stop", run_id, code=2).stderr.endswith("has finished already.\n")
+    finally:
+        end_engine(os.environ["ENCORE_HOME"])
+
+
+def wait_for(run_id, condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while True:
+        run = last_json(call("show", run_id, "--json"))
+        if condition(run):
+            return run
+        assert time.monotonic() < deadline, run
+        time.sleep(0.1)
 
 
 def test_a_failure_that_is_no_mistake_exits_with_1():

@@ -10,7 +10,7 @@ from engine.interactions import from_frame
 from engine.models import MeanConfig, PopularityConfig
 from engine.models.baselines import Mean, Popularity
 from engine.models.contract import ClosedForm
-from engine.splits import RandomOptions, make_split
+from engine.splits import LABELS, RandomOptions, Split, make_split
 
 
 class Copier(ClosedForm):
@@ -91,11 +91,19 @@ def test_known_items_leave_the_ranking():
     # Item 0 is everybody's favourite and known to user 0, who likes item 1 in the test: it must rank first for him.
     frame = pd.DataFrame({"user": [0, 0, 0, 1, 1, 1, 2, 2], "item": [0, 1, 2, 0, 1, 2, 0, 1], "rating": 5.0, "published_test": False})
     frame.loc[1, "published_test"] = True
-    from engine.splits import LABELS, Split
-
     data = from_frame("favourite", frame, scale=(1, 5))
     labels = np.where(data.published_test, LABELS["test"], LABELS["train"]).astype(np.int8)
     split = Split(data, labels, {})
+    model = fitted(Popularity, PopularityConfig(), split)
+    assert evaluate_ranking(model, split, "test", k=1, liked=4)["recall@1"] == 1
+
+
+def test_a_known_zero_leaves_the_ranking_too():
+    # User 0 has rated item 0, everybody's favourite, with 0 in validation; item 1 must come first in his test.
+    labels = {(0, 0): "validation", (0, 1): "test"}
+    pairs = [(0, 0, 0.0), (0, 1, 5.0), (0, 2, 5.0), (1, 0, 5.0), (1, 1, 5.0), (2, 0, 5.0)]
+    data = from_frame("zero", pd.DataFrame(pairs, columns=["user", "item", "rating"]), scale=(0, 5))
+    split = Split(data, np.array([LABELS[labels.get(pair[:2], "train")] for pair in pairs], np.int8), {})
     model = fitted(Popularity, PopularityConfig(), split)
     assert evaluate_ranking(model, split, "test", k=1, liked=4)["recall@1"] == 1
 

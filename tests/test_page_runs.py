@@ -122,7 +122,7 @@ def test_deletion_asks_first_and_spares_the_running(store):
     gone, stays = made(store, "failed"), made(store, "running")
     page = choose(visit(), gone, stays)
     page.button(key="runs-delete").click().run()
-    assert gone.name.replace("-", "\\-") in said(page)
+    assert f"**{gone.name}** (failed)" in said(page)
     assert len(store.list()) == 2
     page.button(key="runs-delete-for-good").click().run()
     assert not page.exception
@@ -170,7 +170,7 @@ def test_a_run_in_any_state_has_a_page(store, state):
     run = made(store, state)
     page = visit(run=run.name)
     assert run.name in page.title[0].value
-    assert ("learning rate" in said(page)) == (state == "failed")
+    assert ("learning rate" in said(page)) == (state in ("failed", "crashed"))
 
 
 def test_a_model_without_ratings_is_not_compared(store):
@@ -185,3 +185,5 @@ def test_a_run_can_be_deleted_from_its_page(store):
     page.button(key="runs-delete-for-good").click().run()
     assert not page.exception
     assert store.list() == []
+    assert not page.warning
+    assert "Nothing has run yet" in said(page)

@@ -74,7 +74,7 @@ def test_a_larger_dataset_has_no_matrix_but_a_held_out_curve():
     assert "The seen error falls for ever" in text
     assert "turns after rank" in text
     assert "held-out ratings of" in text
-    assert page.query_params["svd_data"] == ["synthetic"]
+    assert page.query_params["svd_data"] == "synthetic"
 
 
 def test_centring_and_rank_follow_the_dataset():

@@ -147,20 +147,22 @@ def _dialog(ids: list[str]) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep", key="runs-keep"):
             st.rerun()
-        if st.button("Delete", type="primary", key="runs-delete-for-good"):
-            st.session_state[PROBLEMS] = delete([run.id for run in runs])
-            st.rerun()
+        gone = [run.id for run in runs]
+        if st.button("Delete", type="primary", key="runs-delete-for-good", on_click=delete, args=(gone,)):
+            st.rerun()  # closes the dialog
 
 
-def delete(ids: list[str]) -> list[str]:
-    """Delete runs. Returns one sentence for each that the engine refuses to delete."""
+def delete(ids: list[str]) -> None:
+    """Delete runs; what the engine refuses is kept for the page to show, and a page of a run that is gone becomes that of all runs."""
     problems = []
     for run_id in ids:
         try:
             store().delete(run_id)
         except InputError as error:
             problems.append(str(error))
-    return problems
+    st.session_state[PROBLEMS] = problems
+    if store().find(st.query_params.get("run", "")) is None:
+        st.query_params.pop("run", None)
 
 
 def _pick(key: str, ids: list[str]) -> None:

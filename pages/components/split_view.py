@@ -62,10 +62,11 @@ def choose(name: str, prefix: str) -> RunConfig:
 def show(config: RunConfig) -> None:
     """What the split makes of the data. Raises InputError where it is impossible."""
     split = split_of(config)
-    parts = split_parts(split).set_index("part").reindex([part for part in PARTS if part in set(split_parts(split)["part"])]).reset_index()
+    parts = split_parts(split).sort_values("part", key=lambda names: names.map([*PARTS].index), ignore_index=True)
     with st.container(border=True):
         card_title("Parts", parts, key="data-parts")
         st.table(_parts_shown(parts), hide_index=True, border="horizontal", alt="Sizes of the split's parts")
+        st.caption(" · ".join(f"**{PARTS[part]}** {USE[part]}" for part in parts["part"]))
         st.caption(_kept(split))
     if config.split.kind == "last":
         st.warning(
@@ -83,12 +84,11 @@ def _parts_shown(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "part": [f"**{PARTS[part]}**" for part in parts["part"]],
-            "use": [USE[part] for part in parts["part"]],
             "ratings": [f"{count:,}" for count in parts["ratings"]],
             "share": [f"{share:.1%}".replace("%", " %") for share in parts["share"]],
             "users": [f"{count:,}" for count in parts["users"]],
             "items": [f"{count:,}" for count in parts["items"]],
-            "mean rating": [f"{mean:.2f}" for mean in parts["mean"]],
+            "mean": [f"{mean:.2f}" for mean in parts["mean"]],
             "left out": [
                 f"{count:,}" if part in ("validation", "test") else "–" for part, count in zip(parts["part"], parts["dropped"], strict=True)
             ],

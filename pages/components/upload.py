@@ -43,7 +43,7 @@ def upload_form(chosen_key: str, tab_key: str, first_tab: str) -> None:
             columns = _mapping(guessed, file.file_id)
         with right:
             seen = _look(content, file.name, file.file_id, columns)
-            _understood(seen)
+            _understood(seen, columns)
             st.button(
                 "Save as a dataset",
                 type="primary",
@@ -75,7 +75,7 @@ def _mapping(guessed: Preview, file_id: str) -> Columns:
     return Columns(**chosen, implicit=implicit)
 
 
-def _understood(seen: Preview) -> None:
+def _understood(seen: Preview, columns: Columns) -> None:
     st.markdown(f"**Read as {words.plain(seen.layout)}**")
     parts = [f"{seen.rows:,} rows"]
     if seen.users is not None and seen.items is not None:
@@ -84,7 +84,11 @@ def _understood(seen: Preview) -> None:
         parts.append(f"ratings from {seen.scale[0]:g} to {seen.scale[1]:g}")
     st.caption(" · ".join(parts))
     st.dataframe(seen.head, hide_index=True, height="content", alt="The first rows of the file")
-    if seen.problem:
+    needed = ("user", "item") if columns.implicit else ("user", "item", "rating")
+    missing = [role for role in needed if getattr(columns, role) is None]
+    if missing:
+        st.warning(f"Choose the column of the {' and the '.join(missing)} on the left.", icon=":material/arrow_back:")
+    elif seen.problem:
         st.error(seen.problem, icon=":material/error:")
 
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.browser.server import CHROMIUM, FLAGS, serving
+
 expect.set_options(timeout=30_000)
-DATA = Path(os.environ.get("ENCORE_DATA") or ROOT.parent / "shared" / "data")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,53 +24,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a running app whose store is empty at first."""
-    home = tmp_path_factory.mktemp("encore")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "ENCORE_HOME": str(home), "ENCORE_DATA": str(DATA), "ENCORE_IDLE": "120"}
-    environment.pop("ENCORE_STORE", None)
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.headless", "true", "--server.port", str(port)]
-    with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_healthy(address, server)
+    with serving(tmp_path_factory.mktemp("encore")) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(20)
-        _end_engine(home)
-
-
-def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise TimeoutError("the app did not come up")
-
-
-def _end_engine(home: Path) -> None:
-    """The daemon outlives the server by design; a test must not leave it behind."""
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("ENCORE_HOME") == str(home):
-                process.kill()
-        except psutil.Error:
-            continue
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium; each test gets a window of its own."""
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
 
