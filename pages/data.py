@@ -46,17 +46,16 @@ def _unknown(name: str) -> None:
 
 
 def download(entry: Dataset) -> None:
-    """Offers to fetch what is not on this machine."""
+    """Offers to fetch what is not on this machine. Raises InputError when that fails."""
     st.info(f"{entry.title} is not on this machine yet.", icon=":material/cloud_download:")
     if not st.button(f"Download {entry.title}", type="primary", icon=":material/download:", key="data-download"):
         return
-    with st.status(f"Asking for {entry.title}", expanded=True) as status:
+    with st.status(f"Asking for {entry.title}") as status:
         try:
             datasets.load(datasets.DatasetConfig(name=entry.name), lambda sentence: status.update(label=sentence))
-        except InputError as error:
+        except InputError:
             status.update(label="The download failed", state="error")
-            st.error(str(error), icon=":material/error:")
-            return
+            raise
     st.rerun()
 
 

@@ -85,10 +85,9 @@ def _parts_shown(parts: pd.DataFrame) -> pd.DataFrame:
         {
             "part": [f"**{PARTS[part]}**" for part in parts["part"]],
             "ratings": [f"{count:,}" for count in parts["ratings"]],
-            "share": [f"{share:.1%}".replace("%", " %") for share in parts["share"]],
+            "share": [f"{share:.1%}".replace("%", "\u00a0%") for share in parts["share"]],
             "users": [f"{count:,}" for count in parts["users"]],
             "items": [f"{count:,}" for count in parts["items"]],
-            "mean": [f"{mean:.2f}" for mean in parts["mean"]],
             "left out": [
                 f"{count:,}" if part in ("validation", "test") else "–" for part, count in zip(parts["part"], parts["dropped"], strict=True)
             ],
