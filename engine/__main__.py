@@ -207,11 +207,11 @@ _asking("run", "Resume a paused, stopped, failed or crashed run from its checkpo
 @JSON
 def recommend(run_id: str, user: str | None, ratings: Path | None, top: int, as_json: bool) -> None:
     """Recommend unseen items to a user of the dataset, or to a new one from his ratings."""
-    from engine import recommendations, runs
+    from engine import experiment, recommendations
 
     if (user is None) == (ratings is None):
         raise InputError("Say for whom: either --user ID or --ratings FILE.csv.")
-    trained = runs.load_model(run_id, open_store())
+    trained = experiment.load_model(run_id, open_store())
     if user is not None:
         lists = recommendations.for_user(trained, user, top)
     else:

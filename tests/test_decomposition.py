@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import datasets, runs
+from engine import datasets, experiment
 from engine.config import parse
 from engine.datasets import toy
 from engine.datasets.synthetic import SyntheticParameters, generate
@@ -63,7 +63,7 @@ def test_seen_error_falls_with_every_rank_and_held_out_error_turns(small):
 def test_best_rank_is_the_one_that_runs_choose(small):
     config = parse({"evaluation": {"max_rank": 25}})
     split = make_split(small, config.split)
-    found, beside = rank_curve(split, "bias", 25), runs.fit_baselines(split, config)
+    found, beside = rank_curve(split, "bias", 25), experiment.fit_baselines(split, config)
     assert found.best == beside.svd.config.rank == choose_rank(split, 25).config.rank
     expected = np.sqrt(np.mean(np.square(predict(beside.svd, split.visible, split.validation).errors)))
     assert found.by_rank["validation_rmse"][found.best - 1] == pytest.approx(expected, rel=1e-5)

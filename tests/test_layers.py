@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "settings", "processes", "interactions", "datasets", "preprocessing", "splits", "profile", "losses",
-    "metrics", "models", "config", "evaluation", "training", "store", "runs", "babysitter", "background", "presets",
+    "metrics", "models", "config", "evaluation", "training", "store", "experiment", "runs", "babysitter", "background", "presets",
     "recommendations", "decomposition", "__main__",
 ]  # fmt: skip
 MODULES = sorted((ROOT / "engine").rglob("*.py"))

@@ -62,9 +62,9 @@ def cells(page: AppTest) -> list[str]:
 
 
 def user(number: int) -> str:
-    from engine import runs
+    from engine import experiment
 
-    return str(runs.open_split(parse(SMALL)).interactions.users.index[number])
+    return str(experiment.open_split(parse(SMALL)).interactions.users.index[number])
 
 
 def newest(orientation: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine import runs
+from engine import experiment, runs
 from engine.config import merge, parse
 from engine.errors import InputError
 from engine.evaluation import evaluate_ratings
@@ -21,16 +21,16 @@ SMALL = {
 }
 
 
-def trained(changes=None) -> runs.TrainedRun:
+def trained(changes=None) -> experiment.TrainedRun:
     here = settings()
     store = RunStore(here.store_url, here.artifacts)
     made = store.create(parse(merge(SMALL, changes or {})).model_dump(mode="json"))
     runs.execute(made.id, store)
-    return runs.load_model(made.id, store)
+    return experiment.load_model(made.id, store)
 
 
 @pytest.fixture
-def one() -> runs.TrainedRun:
+def one() -> experiment.TrainedRun:
     return trained()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import runs
+from engine import experiment, runs
 from engine.config import merge, parse
 from engine.errors import InputError
 from engine.models import MODELS
@@ -93,7 +93,7 @@ def test_rows_lists_and_facts_are_there_for_pages(store):
     assert one.facts["noise_floor"] < one.facts["baselines"]["svd"]["validation"]["rmse"]
     lists = store.lists(one.id)
     assert {(entry["model"], entry["epoch"]) for entry in lists} == {("svd", 0), *(("run", epoch) for epoch in range(1, 7))}
-    trained = runs.load_model(one.id, store)
+    trained = experiment.load_model(one.id, store)
     row = trained.split.interactions.user_position(one.facts["watch_user"])
     seen = set(trained.split.interactions.items.index[trained.split.train[[row]].indices])
     assert not seen & {item["item"] for entry in lists for item in entry["items"]}
@@ -136,7 +136,7 @@ def test_a_model_equal_to_a_baseline_has_its_figures(store):
 
 
 def test_recommendations_of_a_user_and_of_a_stranger_with_the_same_ratings_agree(store, tmp_path):
-    trained = runs.load_model(run(store).id, store)
+    trained = experiment.load_model(run(store).id, store)
     data = trained.split.interactions
     user = str(data.users.index[3])
     lists = for_user(trained, user, 5)
@@ -151,7 +151,7 @@ def test_recommendations_of_a_user_and_of_a_stranger_with_the_same_ratings_agree
 
 
 def test_an_item_based_model_refuses_a_stranger(store):
-    trained = runs.load_model(run(store, {"model.orientation": "item"}).id, store)
+    trained = experiment.load_model(run(store, {"model.orientation": "item"}).id, store)
     with pytest.raises(InputError, match="item-based and knows only its training users"):
         for_new_user(trained, {0: 5.0}, 3)
 
@@ -166,7 +166,7 @@ def test_an_item_based_model_refuses_a_stranger(store):
     ],
 )
 def test_a_bad_ratings_file_is_answered(store, tmp_path, content, words):
-    data = runs.open_split(parse(SMALL)).interactions
+    data = experiment.open_split(parse(SMALL)).interactions
     (tmp_path / "mine.csv").write_text(content)
     with pytest.raises(InputError, match=words):
         read_ratings(tmp_path / "mine.csv", data)
@@ -175,7 +175,7 @@ def test_a_bad_ratings_file_is_answered(store, tmp_path, content, words):
 
 
 def test_a_near_title_is_suggested():
-    data = runs.open_split(parse(SMALL)).interactions
+    data = experiment.open_split(parse(SMALL)).interactions
     title = str(data.titles[0])
     with pytest.raises(InputError, match="Did you mean"):
         find_item(data, title[:-2])

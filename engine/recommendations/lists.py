@@ -10,8 +10,8 @@ import scipy.sparse as sp
 
 from engine.errors import InputError
 from engine.evaluation import recommend
+from engine.experiment import TrainedRun
 from engine.interactions import Interactions
-from engine.runs import TrainedRun
 from engine.splits import LABELS, Split
 
 

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from scipy.special import stdtrit
 
 from engine.evaluation import entry_rows, predict
+from engine.experiment import TrainedRun
 from engine.metrics import rmse_difference
 from engine.recommendations.lists import describe, held_out_ratings, liked_from
-from engine.runs import TrainedRun
 
 ENOUGH = 10
 """Held-out ratings of a user from which an RMSE of them means something."""

@@ -13,8 +13,8 @@ from engine.store import Run
 from pages.components.session import store
 
 if TYPE_CHECKING:
+    from engine.experiment import TrainedRun
     from engine.recommendations import Service
-    from engine.runs import TrainedRun
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def opened(run: Run) -> Opened:
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _opened(_url: str, run_id: str, _moment: tuple[Any, ...]) -> Opened:
+    from engine.experiment import load_model
     from engine.recommendations import serve
-    from engine.runs import load_model
 
     trained = load_model(run_id, store())
     names = sorted(map(str, trained.split.interactions.users.index), key=_as_people_sort)

@@ -1,0 +1,75 @@
+"""What a configuration amounts to: its split, the baselines beside it and, after a run, its trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine import datasets
+from engine.config import RunConfig, parse
+from engine.errors import InputError
+from engine.evaluation import choose_rank
+from engine.models import BiasConfig, SVDConfig, build
+from engine.models.baselines import Bias
+from engine.models.contract import Recommender
+from engine.models.svd import SVD
+from engine.preprocessing import preprocess
+from engine.splits import Split, make_split
+from engine.store import Run, RunStore
+
+
+def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:
+    """Loads, preprocesses and splits the configured dataset. Raises InputError with what is wrong."""
+    interactions = datasets.load(config.dataset, tell)
+    return make_split(preprocess(interactions, config.preprocessing), config.split)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """User + item bias and the best-ranked SVD, fitted on the run's own training ratings."""
+
+    bias: Bias
+    svd: SVD
+
+    def test(self, split: Split, judge: Callable[[Recommender, str], dict[str, float]]) -> dict[str, dict[str, Any]]:
+        """Test metrics of each, with the validation metrics inside."""
+        return {
+            "bias": {**judge(self.bias, "test"), "validation": judge(self.bias, "validation")},
+            "svd": {**judge(self.svd, "test"), "rank": self.svd.config.rank, "validation": judge(self.svd, "validation")},
+        }
+
+
+def fit_baselines(split: Split, config: RunConfig) -> Baselines:
+    """Bias, and the SVD (centred by bias) whose rank has the lowest validation RMSE."""
+    bias = Bias(BiasConfig(), *split.train.shape)
+    bias.fit(split.train)
+    svd = choose_rank(split, config.evaluation.max_rank)
+    return Baselines(bias, svd)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's best model, with all that is needed to use it."""
+
+    run: Run
+    config: RunConfig
+    split: Split
+    model: Recommender
+    svd: SVD
+
+
+def load_model(run_id: str, store: RunStore) -> TrainedRun:
+    """The best model of a run so far, its split and the SVD beside it. Raises InputError when it has not learned anything yet."""
+    run = store.get(run_id)
+    config = parse(run.config)
+    if not store.has(run.id, "model"):
+        raise InputError(f"Run {run.name} has no trained model yet: it is {run.state}.")
+    split = open_split(config)
+    tensors, _ = store.load(run.id, "model")
+    model = build(config.model, *split.train.shape)
+    model.restore(tensors)
+    factors, meta = store.load(run.id, "svd")
+    svd = SVD(SVDConfig(**meta["config"]), *split.train.shape)
+    svd.restore(factors)
+    return TrainedRun(run, config, split, model, svd)
