@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import streamlit as st
 
@@ -62,40 +63,41 @@ def download(entry: Dataset) -> None:
 def numbers(seen: Portrait) -> None:
     """The tiles."""
     one = seen.profile
+    number = partial(tile, fills=False)
     with st.container(horizontal=True, gap="small"):
-        tile(
+        number(
             "users",
             f"{one.users:,}",
             f"median {seen.users.median:,.0f} ratings",
             "Half of the users have fewer ratings than the median.",
         )
-        tile(
+        number(
             "items",
             f"{one.items:,}",
             f"median {seen.items.median:,.0f} ratings",
             "Half of the items have fewer ratings than the median.",
         )
         dropped = f"{one.duplicates:,} duplicates dropped" if one.duplicates else "no duplicates"
-        tile("ratings", f"{one.ratings:,}", dropped, "Where a user rated an item more than once, the latest rating counts.")
+        number("ratings", f"{one.ratings:,}", dropped, "Where a user rated an item more than once, the latest rating counts.")
         density = f"{one.density:.2%}" if one.density < 0.1 else f"{one.density:.0%}"
-        tile(
+        number(
             "density",
             density.replace("%", " %"),
             f"one of {1 / one.density:,.0f} cells",
             "Share of the users × items cells that holds a rating.",
         )
         spread = f"± {one.deviation:.2f}, scale {one.scale[0]:g} to {one.scale[1]:g}"
-        tile(
+        number(
             "mean rating", f"{one.mean:.2f}", spread, "Mean and standard deviation of all ratings: predicting the mean alone has this RMSE."
         )
         if one.first is not None and one.last is not None:
             years = " – ".join(dict.fromkeys(str(time.gmtime(moment).tm_year) for moment in (one.first, one.last)))
-            tile("time span", years, f"{(one.last - one.first) / 86400:,.0f} days", "First to last rating (UTC).")
+            number("time span", years, f"{(one.last - one.first) / 86400:,.0f} days", "First to last rating (UTC).")
         else:
-            tile("time span", "–", "no timestamps", "Splits by time are not possible on this copy.")
+            number("time span", "–", "no timestamps", "Splits by time are not possible on this copy.")
         if one.noise_floor is not None:
             meaning = "RMSE of the ratings against the true means that the generator drew them from. No model can get below it but by luck."
-            tile("noise floor", f"{one.noise_floor:.4f}", "RMSE, all ratings", meaning)
+            number("noise floor", f"{one.noise_floor:.4f}", "RMSE, all ratings", meaning)
 
 
 def look(entry: Dataset) -> None:

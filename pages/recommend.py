@@ -12,7 +12,7 @@ from engine.errors import InputError
 from engine.store import Run
 from pages.components import newcomer, query, words
 from pages.components.form import title_of
-from pages.components.frame import mistakes_as_sentences, through_dashboard
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
 from pages.components.heldout import held_out_card
 from pages.components.reclists import between, list_card, measured_by, model_title, rated_card, taste_card
 from pages.components.scorer import Opened, opened
@@ -44,14 +44,6 @@ def take_over(address: dict[str, str]) -> list[str]:
     else:
         refused.append(f"A list has {' or '.join(map(str, TOPS))} titles here, not '{address['top']}'.")
     return refused
-
-
-def title_row() -> DeltaGenerator:
-    """Title and caption; returns the place of the buttons."""
-    left, right = st.columns([1.5, 1], vertical_alignment="bottom")
-    left.title("Recommend", anchor=False)
-    left.caption("who: an existing user · a new user · a pasted list — any list of ratings is a user")
-    return right.container(horizontal=True, horizontal_alignment="right")
 
 
 def choose_run(runs: list[Run]) -> Run:
@@ -162,7 +154,7 @@ def nothing_trained() -> None:
 
 def page() -> None:
     """The page."""
-    place = title_row()
+    place = header("Recommend", "who: an existing user · a new user · a pasted list — any list of ratings is a user")
     address = query.arrived(PAGE)
     refused = take_over(address) if address else []
     told = st.container()

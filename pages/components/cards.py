@@ -10,15 +10,19 @@ import streamlit as st
 
 from pages.components import charts
 
-TILE = 136
-"""Least width of a tile in pixels; as many stand in a row as fit."""
+TILE = 146
+"""Width in pixels of a tile that stands in a row of its like."""
 
 
-def tile(label: str, value: str, note: str = "", meaning: str | None = None) -> None:
-    """A number with its name and a note below."""
-    with st.container(border=True, height="stretch", width=TILE, gap=None):
+def tile(label: str, value: str, note: str = "", meaning: str | None = None, *, fills: bool = True) -> None:
+    """A number with its name and a note below; unlike st.metric it breaks lines instead of cutting them.
+
+    Args:
+        fills: it takes the width of its place; otherwise as many stand in a row as fit.
+    """
+    with st.container(border=True, height="stretch", width="stretch" if fills else TILE, gap=None):
         st.caption(label, help=meaning)
-        st.subheader(value, anchor=False)
+        st.header(value, anchor=False)
         st.caption(note or "\u00a0")
 
 

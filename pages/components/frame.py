@@ -49,7 +49,7 @@ def header(title: str, caption: str = "") -> DeltaGenerator:
     Returns:
         A horizontal container on the right of the title row, for the page's buttons.
     """
-    left, right = st.columns([3, 1.4], vertical_alignment="bottom")
+    left, right = st.columns([1.6, 1], vertical_alignment="bottom")
     left.title(title, anchor=False)
     left.caption(caption or "\u00a0")
     return right.container(horizontal=True, horizontal_alignment="right")

@@ -88,24 +88,23 @@ def _held_out(run: Run, frame: pd.DataFrame) -> None:
             lines,
             x_name=series.AXES[axis],
             y_name="RMSE (rating units)",
-            rules=_baselines(run),
+            rules=baseline_rules(run),
             x_end=float(run.epochs) if axis == "epoch" and run.epochs else None,
             log=address.view("log") == "true",
         )
         charts.draw(option, key="held-out", alt="Held-out RMSE: validation solid, train dashed, baselines as horizontal lines")
 
 
-def _baselines(run: Run) -> list[Rule]:
+def baseline_rules(run: Run) -> list[Rule]:
+    """What stands beside a run's validation curve: bias, SVD and, for generated data, the noise floor; none before they are known."""
     facts = run.facts or {}
     fitted = facts.get("baselines", {})
-    rules = []
-    if value := fitted.get("bias", {}).get("validation", {}).get("rmse"):
-        rules.append(Rule("user+item bias", value))
-    if value := fitted.get("svd", {}).get("validation", {}).get("rmse"):
-        rules.append(Rule(f"SVD rank {fitted['svd'].get('rank', '?')}", value))
-    if value := facts.get("noise_floor"):
-        rules.append(Rule("noise floor", value, "dashed"))
-    return rules
+    found = [
+        ("user+item bias", fitted.get("bias", {}).get("validation", {}).get("rmse"), "dotted"),
+        (f"SVD rank {fitted.get('svd', {}).get('rank')}", fitted.get("svd", {}).get("validation", {}).get("rmse"), "dotted"),
+        ("noise floor", facts.get("noise_floor"), "dashed"),
+    ]
+    return [Rule(name, value, dash) for name, value, dash in found if value]
 
 
 def _objective(run: Run, frame: pd.DataFrame) -> None:

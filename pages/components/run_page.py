@@ -14,8 +14,9 @@ from engine.metrics import definition
 from engine.store import Run
 from pages.components import charts, series, status, words
 from pages.components.cards import card_title, chart_card
-from pages.components.charts import Line, Rule
+from pages.components.charts import Line
 from pages.components.frame import mistakes_as_sentences
+from pages.components.live import baseline_rules
 from pages.components.run_table import DELETING, PROBLEMS, ask
 from pages.components.session import ACTIVE, look_at, store
 from pages.components.share import command
@@ -131,7 +132,7 @@ def _curves(run: Run, frame: pd.DataFrame) -> None:
                 [Line("validation", x, y, dot=dot), Line("train", *series.line(frame, "train/rmse", "epoch"), dash="dashed")],
                 x_name=axis,
                 y_name="RMSE (rating units)",
-                rules=_rules(run),
+                rules=baseline_rules(run),
                 x_end=end,
             ),
             held,
@@ -151,17 +152,6 @@ def _curves(run: Run, frame: pd.DataFrame) -> None:
             alt="Training loss by epoch: first pass solid, re-feed pass dotted",
             caption="Mean squared error per rating of the first pass, dropout on.",
         )
-
-
-def _rules(run: Run) -> list[Rule]:
-    facts = run.facts or {}
-    fitted = facts.get("baselines", {})
-    found = [
-        ("user+item bias", fitted.get("bias", {}).get("validation", {}).get("rmse"), "dotted"),
-        (f"SVD rank {fitted.get('svd', {}).get('rank')}", fitted.get("svd", {}).get("validation", {}).get("rmse"), "dotted"),
-        ("noise floor", facts.get("noise_floor"), "dashed"),
-    ]
-    return [Rule(name, value, dash) for name, value, dash in found if value]
 
 
 def _configuration(run: Run) -> None:

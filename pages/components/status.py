@@ -11,6 +11,7 @@ import streamlit as st
 from engine import background
 from engine.store import Run
 from pages.components import series, words
+from pages.components.cards import tile
 
 BADGES: dict[str, tuple[Any, str]] = {
     "queued": ("gray", ":material/schedule:"),
@@ -104,22 +105,19 @@ def tiles(run: Run, frame: pd.DataFrame) -> None:
     batch = series.last(frame, "batch/loss")
     best = best_epoch(run, frame)
     with first:
-        _tile("validation RMSE", words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
+        tile("validation RMSE", words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
     with second:
         note = "" if batch is None else f"last batch {batch:.4f}"
-        _tile("train loss", words.measured(series.last(frame, "train/loss")), note, MEANING["loss"])
+        tile("train loss", words.measured(series.last(frame, "train/loss")), note, MEANING["loss"])
     with third:
-        _tile("best epoch", "–" if best is None else str(best), "" if best is None else "its weights are kept", MEANING["best"])
+        tile(
+            "best epoch",
+            "–" if best is None else str(best),
+            "" if best is None else "its weights are kept",
+            MEANING["best"],
+        )
     with fourth:
         _against_svd(run.facts or {}, frame, best)
-
-
-def _tile(label: str, value: str, note: str, meaning: str) -> None:
-    """A number with its name and a note; unlike st.metric it breaks lines instead of cutting them."""
-    with st.container(border=True, height="stretch", gap=None):
-        st.caption(label, help=meaning)
-        st.header(value, anchor=False)
-        st.caption(note or "\u00a0")
 
 
 def _change(values: list[float]) -> str:
@@ -137,11 +135,11 @@ def _against_svd(facts: dict[str, Any], frame: pd.DataFrame, best: int | None) -
     pairs = facts.get("sizes", {}).get("validation")
     label = f"against SVD (rank {rank})" if rank else "against SVD"
     if math.isnan(difference) or math.isnan(interval):
-        _tile(label, "–", "", MEANING["svd"])
+        tile(label, "–", "", MEANING["svd"])
         return
     verdict, color = verdict_against_svd(difference, interval)
     counted = f"{pairs:,} pairs · " if pairs else ""
-    _tile(label, words.signed(difference), f"{counted}±{interval:.4f} · :{color}[**{verdict}**]", MEANING["svd"])
+    tile(label, words.signed(difference), f"{counted}±{interval:.4f} · :{color}[**{verdict}**]", MEANING["svd"])
 
 
 def verdict_against_svd(difference: float, interval: float) -> tuple[str, Any]:
