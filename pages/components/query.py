@@ -13,7 +13,7 @@ _SETTLING = 2.0
 def arrived(page: str) -> dict[str, str] | None:
     """The parameters of an address that came from elsewhere (a link, a bookmark, the browser's way back), else None."""
     query = st.query_params.to_dict()
-    last, former, moment = st.session_state.get(f"{page}.address", ({}, None, 0.0))
+    last, former, moment = st.session_state.get(f"address.{page}", ({}, None, 0.0))
     if query == last or (query == former and time.monotonic() - moment < _SETTLING):
         return None
     # The navigation leads to a page without the address that was left.
@@ -22,14 +22,14 @@ def arrived(page: str) -> dict[str, str] | None:
 
 def written(page: str) -> dict[str, str]:
     """What `write` put into the address last."""
-    return st.session_state.get(f"{page}.address", ({}, None, 0.0))[0]
+    return st.session_state.get(f"address.{page}", ({}, None, 0.0))[0]
 
 
 def write(page: str, query: dict[str, str]) -> None:
     """Put settings into the address."""
-    before, former, moment = st.session_state.get(f"{page}.address", ({}, None, 0.0))
+    before, former, moment = st.session_state.get(f"address.{page}", ({}, None, 0.0))
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)
     if query != before:
         former, moment = before, time.monotonic()
-    st.session_state[f"{page}.address"] = (query, former, moment)
+    st.session_state[f"address.{page}"] = (query, former, moment)
