@@ -120,9 +120,10 @@ def list_datasets(as_json: bool) -> None:
 @JSON
 def train(as_json: bool, **options: Any) -> None:
     """Train in the foreground; Ctrl-C stops after the current batch and keeps a checkpoint."""
-    from engine import runs
+    from engine import experiment, runs
 
     wanted = assemble(**options)
+    experiment.check(wanted)
     store = open_store()
     run = store.create(wanted.model_dump(mode="json"), queue="foreground")
     click.echo(f"run {run.id} ({run.name})", err=True)
@@ -137,6 +138,7 @@ def train(as_json: bool, **options: Any) -> None:
         _print(report(run))
     else:
         click.echo(_summary(run))
+    sys.exit(0 if run.state == "finished" else 1)
 
 
 @main.command()
@@ -144,7 +146,10 @@ def train(as_json: bool, **options: Any) -> None:
 @JSON
 def submit(as_json: bool, **options: Any) -> None:
     """Queue a run for the background engine, and start the engine where none runs."""
+    from engine import experiment
+
     wanted = assemble(**options)
+    experiment.check(wanted)
     run = open_store().create(wanted.model_dump(mode="json"))
     background.ensure_daemon()
     _tell(run, as_json)

@@ -13,14 +13,14 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.datasets import DatasetConfig
-from engine.errors import InputError
+from engine.errors import InputError, unknown
 from engine.models.configs import AutoencoderConfig, ModelConfig
 from engine.preprocessing import PreprocessingConfig
 from engine.splits import RandomOptions, SplitConfig
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class RefeedConfig(_Section):
@@ -73,7 +73,7 @@ class TrainingConfig(_Section):
     monitor: Literal["rmse", "rmse_clipped", "rmse_user_mean", "mae"] = Field(
         "rmse", title="Chosen by", description="Validation metric that picks the best epoch, and that patience watches."
     )
-    seed: int = Field(0, ge=0, title="Seed", description="Of weights, batches, dropout and noise.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Of weights, batches, dropout and noise.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device", description="auto: a CUDA GPU where there is one.")
 
 
@@ -134,7 +134,9 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     merged = {section: dict(values) for section, values in base.items()}
     for section, values in nest(changes).items():
         if not isinstance(values, Mapping):
-            raise InputError(f"'{section}' is a section of the configuration: set one of its fields, like {section}.name.")
+            if section in RunConfig.model_fields:
+                raise InputError(f"'{section}' is a section of the configuration: set its fields, like [{section}] in TOML.")
+            raise unknown("section", section, RunConfig.model_fields)
         kind = KIND_FIELDS.get(section)
         if kind and kind in values and values[kind] != merged.get(section, {}).get(kind, _default_kind(section)):
             merged[section] = {}
@@ -202,6 +204,16 @@ def parse_value(text: str) -> Any:
     return text
 
 
+def format_value(value: Any) -> str:
+    """The shortest text that `parse_value` reads as this value: 512,256 for a list of numbers, plain words for a string."""
+    if isinstance(value, list | tuple) and value and all(isinstance(part, int | float) for part in value):
+        text = ",".join(json.dumps(part) for part in value)
+        return text if len(value) > 1 else f"[{text}]"
+    if isinstance(value, str) and parse_value(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
 def fields() -> Iterator[tuple[str, Any]]:
     """Every field path that some configuration may have, with its pydantic FieldInfo."""
     seen = set()
@@ -258,7 +270,7 @@ def _sentence(error: ValidationError) -> str:
         near = difflib.get_close_matches(given, names, n=1)
         what = {"split": "split", "model": "model"}[section]
         return f"Unknown {what} '{given}'." + (f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(names)}.")
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("Tuple", "list").removesuffix(" after validation, not 0")
     given = first.get("input")
     shown = (
         f" (not {given!r})" if isinstance(given, str | int | float) and not isinstance(given, bool) and repr(given) not in message else ""

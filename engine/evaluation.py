@@ -84,8 +84,9 @@ def evaluate_ranking(model: Recommender, split: Split, part: str, *, k: int, lik
     per_user: dict[str, list[np.ndarray]] = {}
     recommended = np.zeros(targets.shape[1], bool)
     for some in chunks(users, targets.shape[1]):
-        best = top_k(_masked(model.score(split.visible, some), known[some]), k)
-        recommended[best.ravel()] = True
+        scores = _masked(model.score(split.visible, some), known[some])
+        best = top_k(scores, k)
+        recommended[best[np.isfinite(np.take_along_axis(scores, best, axis=1))]] = True
         hits = np.take_along_axis(relevant[some].toarray(), best, axis=1)
         for name, values in ranking_metrics(hits, counts[some]).items():
             per_user.setdefault(name, []).append(values)

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine import datasets
 from engine.config import RunConfig, parse
-from engine.errors import InputError
+from engine.errors import InputError, unknown
 from engine.evaluation import choose_rank
 from engine.models import BiasConfig, SVDConfig, build
 from engine.models.baselines import Bias
@@ -17,6 +17,24 @@ from engine.models.svd import SVD
 from engine.preprocessing import preprocess
 from engine.splits import Split, make_split
 from engine.store import Run, RunStore
+
+
+def check(config: RunConfig) -> None:
+    """Answers at once what would fail a run for sure when it is opened, without reading any ratings.
+
+    Raises:
+        InputError: there is no such dataset, file or upload, or a split by time is asked of data without timestamps.
+    """
+    name = config.dataset.name
+    if datasets.is_path(name):
+        if not datasets.available(name):
+            raise InputError(f"There is no file {name}.")
+        return
+    known = {dataset.name: dataset for dataset in datasets.listing()}
+    if name not in known:
+        raise unknown("dataset", name, known)
+    if config.split.kind in ("time", "last") and not known[name].has_timestamps:
+        raise InputError(f"{name} has no timestamps, so split.kind={config.split.kind} is not possible: use 'random' or 'stratified'.")
 
 
 def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:
@@ -59,13 +77,20 @@ class TrainedRun:
     svd: SVD
 
 
-def load_model(run_id: str, store: RunStore) -> TrainedRun:
-    """The best model of a run so far, its split and the SVD beside it. Raises InputError when it has not learned anything yet."""
+def load_model(run_id: str, store: RunStore, split: Split | None = None) -> TrainedRun:
+    """The best model of a run so far, its split and the SVD beside it.
+
+    Args:
+        split: of the run's configuration, where the caller has it already.
+
+    Raises:
+        InputError: the run has not learned anything yet.
+    """
     run = store.get(run_id)
     config = parse(run.config)
     if not store.has(run.id, "model"):
         raise InputError(f"Run {run.name} has no trained model yet: it is {run.state}.")
-    split = open_split(config)
+    split = split or open_split(config)
     tensors, _ = store.load(run.id, "model")
     model = build(config.model, *split.train.shape)
     model.restore(tensors)

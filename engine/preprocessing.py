@@ -15,7 +15,7 @@ from engine.interactions import Interactions
 class PreprocessingConfig(BaseModel):
     """Steps run in the order of the fields; each is off by default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sample_users: int | None = Field(None, ge=1, title="Sample of users", description="Keep this many users, drawn at random.")
     sample_items: int | None = Field(None, ge=1, title="Most rated items", description="Keep this many items, the most rated ones.")
@@ -26,7 +26,7 @@ class PreprocessingConfig(BaseModel):
     )
     scale_low: float | None = Field(None, title="Lowest rating", description="Predictions are clipped to it; the data's own when empty.")
     scale_high: float | None = Field(None, title="Highest rating", description="Predictions are clipped to it; the data's own when empty.")
-    seed: int = Field(0, ge=0, title="Seed of the sample", description="Draws the sample of users.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed of the sample", description="Draws the sample of users.")
 
     @model_validator(mode="after")
     def _scale_in_order(self) -> Self:
@@ -50,6 +50,8 @@ def preprocess(interactions: Interactions, config: PreprocessingConfig) -> Inter
         data = replace(data, ratings=ratings, scale=(0.0, 1.0), expected=None)
     low, high = data.scale
     scale = (low if config.scale_low is None else config.scale_low, high if config.scale_high is None else config.scale_high)
+    if scale != data.scale and scale[0] >= scale[1]:
+        raise InputError(f"The rating scale {scale[0]:g} to {scale[1]:g} is none: scale_low has to be below scale_high.")
     if data.n_ratings == 0:
         raise InputError(f"Preprocessing leaves no rating of {interactions.name}: lower the minimum counts or the binarise threshold.")
     return replace(data, scale=scale)

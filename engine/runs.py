@@ -55,23 +55,28 @@ def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = N
     """
     if not store.claim(run_id, processes.current()):
         return None
-    execution = _Execution(run_id, store, tell or (lambda _: None))
     try:
-        execution.go()
+        _Execution(run_id, store, tell or (lambda _: None)).go()
     except Interrupted as wish:
-        execution.log(wish.state)
+        store.log(run_id, wish.state)
         store.finish(run_id, wish.state)
     except (InputError, Diverged) as error:
-        execution.log(str(error))
+        store.log(run_id, str(error))
         store.finish(run_id, "failed", error=str(error))
         return error if isinstance(error, InputError) else None
-    except (MemoryError, torch.OutOfMemoryError):
-        store.finish(run_id, "failed", error="Out of memory: make the layers or the batch smaller, or sample users and items.")
     except Exception as error:
-        execution.log(traceback.format_exc())
+        if _out_of_memory(error):
+            store.finish(run_id, "failed", error="Out of memory: make the layers or the batch smaller, or sample users and items.")
+            return None
+        store.log(run_id, traceback.format_exc())
         store.finish(run_id, "failed", error=f"Internal error: {type(error).__name__}: {error}. The log of the run has the details.")
         raise
     return None
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # PyTorch's CPU allocator has no exception class of its own.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _Execution:
@@ -85,7 +90,8 @@ class _Execution:
         self.last_beat = self.last_point = self.last_write = 0.0
         self.last_checkpoint = time.monotonic()
         self.elapsed_before = 0.0
-        self.started = time.monotonic()
+        self.started = math.nan
+        self.saved_epoch = 0
         self.watched: str | None = None
 
     def log(self, text: str) -> None:
@@ -102,7 +108,7 @@ class _Execution:
         return 0.8 * high if self.config.evaluation.liked is None else self.config.evaluation.liked
 
     def go(self) -> None:
-        torch.set_num_threads(int(os.environ.get("ENCORE_THREADS") or os.cpu_count() or 1))
+        torch.set_num_threads(self.threads())
         self.beat("reading the data", device=str(self.device))
         self.split = open_split(self.config, self.log)
         self.beat("fitting the baselines")
@@ -114,6 +120,13 @@ class _Execution:
         self.learn()
         self.beat("testing")
         self.conclude()
+
+    def threads(self) -> int:
+        """CPU threads: as many as before, where the run goes on from a checkpoint, because sums depend on their number."""
+        if self.store.has(self.run.id, "checkpoint") and (self.run.facts or {}).get("threads"):
+            return int((self.run.facts or {})["threads"])
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return int(os.environ.get("ENCORE_THREADS") or cores)
 
     def judge(self, model: Recommender, part: str) -> dict[str, float]:
         return evaluate(model, self.split, part, k=self.config.evaluation.k, liked=self.liked)
@@ -202,12 +215,13 @@ class _Execution:
 
     def learn(self) -> None:
         """Brings the model to its best epoch, by gradient steps or in one fit."""
+        self.started = time.monotonic()
         if isinstance(self.model, ClosedForm):
-            started = time.monotonic()
+            self.store.beat(self.run.id, epochs=1)
             self.model.fit(self.split.train)
             validation = self.validate() if self.model.predicts_ratings else {}
             self.best_epoch = self.epochs = 1
-            self.record(EpochRecord(1, 1, math.nan, None, validation, True, time.monotonic() - started))
+            self.record(EpochRecord(1, 1, math.nan, None, validation, True, time.monotonic() - self.started))
             self.flush()
             self.save_model(self.model.tensors())
             return
@@ -250,7 +264,8 @@ class _Execution:
 
     def record(self, record: EpochRecord) -> None:
         """An epoch's rows, log line and pinned list; raises Diverged when the loss is no number."""
-        values = {name if "/" in name else f"validation/{name}": value for name, value in record.validation.items()}
+        values = {"train/seconds": record.seconds}
+        values |= {name if "/" in name else f"validation/{name}": value for name, value in record.validation.items()}
         if math.isfinite(record.loss):
             values |= {"train/loss": record.loss, "train/rmse": math.sqrt(record.loss)}
         if record.refeed_loss is not None:
@@ -305,7 +320,8 @@ class _Execution:
         self.flush()
         tensors, progress = self.trainer.state()
         self.store.save(self.run.id, "checkpoint", tensors, {"progress": progress, "elapsed": self.elapsed, "seconds": self.seconds})
-        if self.trainer.best_weights:
+        if self.trainer.progress.best_epoch > self.saved_epoch:
+            self.saved_epoch = self.trainer.progress.best_epoch
             self.save_model(self.trainer.best_weights)
         self.last_checkpoint = time.monotonic()
 
@@ -321,6 +337,7 @@ class _Execution:
             "baselines": self.baselines.test(self.split, self.judge),
             "seconds_per_epoch": float(np.median(self.seconds)),
             "peak_memory_mb": peak_memory_mb(),
+            **({"peak_gpu_memory_mb": torch.cuda.max_memory_allocated(self.device) / 1e6} if self.device.type == "cuda" else {}),
             "device": str(self.device),
         }
         if self.model.predicts_ratings:
@@ -330,6 +347,7 @@ class _Execution:
             summary["difference"] = {"svd": [difference, interval], **counts}
         self.store.beat(self.run.id, epoch=self.epochs)
         self.store.finish(self.run.id, "finished", summary=summary)
+        self.store.discard(self.run.id, "checkpoint")
         self.log("finished")
 
 

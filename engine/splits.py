@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import InputError
 from engine.interactions import Interactions
 
-UNUSED, TRAIN, VALIDATION, TEST, FOLD_IN = -1, 0, 1, 2, 3
+TRAIN, VALIDATION, TEST, FOLD_IN = 0, 1, 2, 3
 LABELS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "fold_in": FOLD_IN}
 
 
@@ -86,9 +86,11 @@ class Split:
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seed: int = Field(0, ge=0, title="Split seed", description="Draws the held-out ratings; the same seed holds out the same ones.")
+    seed: int = Field(
+        0, ge=0, le=2**63 - 1, title="Split seed", description="Draws the held-out ratings; the same seed holds out the same ones."
+    )
 
 
 class _Fractions(_Options):
@@ -213,7 +215,8 @@ def make_split(interactions: Interactions, options: SplitConfig) -> Split:
     """
     labels = SPLITS[options.kind](interactions, options, np.random.default_rng(options.seed))
     seen_items = _any(interactions.columns, labels == TRAIN, interactions.n_items)
-    seen_users = _any(interactions.rows, (labels == TRAIN) | (labels == FOLD_IN), interactions.n_users)
+    shown = (labels == TRAIN) | ((labels == FOLD_IN) & seen_items[interactions.columns])
+    seen_users = _any(interactions.rows, shown, interactions.n_users)
     predictable = seen_users[interactions.rows] & seen_items[interactions.columns]
     dropped = {part: int((~predictable & (labels == LABELS[part])).sum()) for part in ("validation", "test")}
     for part in ("train", "validation", "test"):

@@ -199,7 +199,7 @@ class Trainer:
         tensors["rng.cpu"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
-        sums = torch.as_tensor(self.progress.sums).tolist()
+        sums = torch.as_tensor(self.progress.sums, dtype=torch.float64).tolist()
         return tensors, {**vars(self.progress), "sums": sums}
 
     def restore(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import RunConfig, differences, fields, flatten, merge, parse, parse_value, read_toml, to_toml
+from engine.config import RunConfig, differences, fields, flatten, format_value, merge, parse, parse_value, read_toml, to_toml
 from engine.errors import InputError
 from engine.presets import presets
 
@@ -54,7 +54,7 @@ def test_every_form_reads_back_equal(tmp_path_factory, config):
         ({"model.name": "autoencodr"}, "Unknown model 'autoencodr'. Did you mean 'autoencoder'?"),
         ({"model.layers": [0]}, "model.layers: every layer needs at least one unit, not 0."),
         ({"model.layers": -5}, "model.layers: every layer needs at least one unit, not -5."),
-        ({"model.layers": []}, "model.layers"),
+        ({"model.layers": []}, "model.layers: list should have at least 1 item."),
         ({"model.dropout": 1.5}, "model.dropout: input should be less than 1 (not 1.5)."),
         ({"training.epochs": 0}, "training.epochs: input should be greater than or equal to 1 (not 0)."),
         ({"training.lr": "fast"}, "training.lr"),
@@ -63,7 +63,10 @@ def test_every_form_reads_back_equal(tmp_path_factory, config):
         ({"split.quantile": 0.5}, "'split.quantile' does not apply to this split"),
         ({"model.rank": 5}, "'model.rank' does not apply to this model"),
         ({"model.activation": "sigmoidal"}, "model.activation"),
-        ({"nonsense": 1}, "'nonsense' is a section"),
+        ({"nonsense": 1}, "Unknown section 'nonsense'."),
+        ({"model": 1}, "'model' is a section"),
+        ({"training.lr": float("inf")}, "training.lr: input should be a finite number"),
+        ({"training.seed": 10**30}, "training.seed"),
     ],
 )
 def test_a_wrong_field_is_named(changes, sentence):
@@ -84,6 +87,11 @@ def test_another_kind_takes_the_old_kinds_options_away():
 
 def test_same_kind_keeps_its_options():
     assert parse(merge({"split": {"kind": "random", "test": 0.3}}, {"split.kind": "random"})).split.test == 0.3
+
+
+@pytest.mark.parametrize("value", ["ml-1m", "true", "1.5", "a,b", [512, 256], [7], None, True, 0.1, "", "two words", [0.5]])
+def test_values_are_typed_back_as_they_were_written(value):
+    assert parse_value(format_value(value)) == value
 
 
 @pytest.mark.parametrize(

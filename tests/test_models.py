@@ -185,6 +185,14 @@ def test_rmse_by_rank_is_that_of_each_truncation():
     np.testing.assert_allclose(widest.rmse_by_rank(train, targets), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(25, 17), (600, 500)])
+def test_svd_of_ratings_that_are_all_alike_adds_nothing(shape):
+    rng = np.random.default_rng(0)
+    matrix = sp.csr_array((rng.random(shape) < 0.3).astype(np.float32))
+    model = ready("svd", matrix, rank=3)
+    np.testing.assert_allclose(model.score(matrix, np.arange(4)), 1, atol=1e-5)
+
+
 def test_rank_beyond_the_matrix_is_refused():
     with pytest.raises(InputError, match="at most 17"):
         ready("svd", ratings(), rank=18)

@@ -41,7 +41,7 @@ def figures(one):
 
 def rows(store, one):
     frame = store.metrics(one.id)
-    return frame[~frame["name"].str.startswith("batch/")].drop(columns="seconds").reset_index(drop=True)
+    return frame[~frame["name"].str.startswith("batch/") & (frame["name"] != "train/seconds")].drop(columns="seconds").reset_index(drop=True)
 
 
 @pytest.mark.parametrize("changes", [{}, {"refeed.steps": 1, "refeed.noise": 0.1}, {"model.orientation": "item"}], ids=str)
@@ -127,6 +127,35 @@ def test_every_model_runs_to_its_end(store, name):
     assert ("rmse" in test) == (name != "popularity")
     assert 0 <= test["ndcg@10"] <= 1
     json.dumps(one.summary)
+
+
+@pytest.mark.parametrize("name", ["svd", "bias", "mean", "popularity"])
+def test_what_is_fitted_at_once_has_one_epoch(store, name):
+    one = run(store, {"model.name": name} | ({"model.rank": 3} if name == "svd" else {}))
+    assert (one.epoch, one.epochs) == (1, 1)
+
+
+def test_binarised_ratings_train_too(store):
+    one = run(store, {"preprocessing.binarise": 3.5})
+    assert one.state == "finished", one.error
+
+
+def test_a_finished_run_keeps_its_model_and_no_checkpoint(store):
+    one = run(store)
+    assert store.has(one.id, "model")
+    assert not store.has(one.id, "checkpoint")
+
+
+def test_a_configuration_that_no_longer_fits_fails_the_run_with_a_sentence(store):
+    made = store.create({"model": {"layerz": [3]}})
+    runs.execute(made.id, store)
+    assert store.get(made.id).error == "Unknown field 'model.layerz'. Did you mean 'model.layers'?"
+
+
+def test_layers_that_no_memory_holds_are_answered(store):
+    one = run(store, {"model.layers": [2_000_000_000]})
+    assert one.state == "failed"
+    assert one.error.startswith("Out of memory")
 
 
 def test_a_model_equal_to_a_baseline_has_its_figures(store):

@@ -14,7 +14,6 @@ from engine.splits import (
     SPLITS,
     TEST,
     TRAIN,
-    UNUSED,
     VALIDATION,
     LastOptions,
     PredefinedOptions,
@@ -132,6 +131,16 @@ def test_held_out_users_are_never_trained_on():
     assert set(np.diff(split.part("fold_in").indptr)[held_out]) == {10}
 
 
+def test_held_out_users_have_something_visible():
+    """A fold-in rating of an item that nobody trains on is dropped, and its user too if nothing else is left of him."""
+    frame = pd.DataFrame({"user": np.repeat(range(40), 5), "item": np.tile(range(5), 40), "rating": 3.0})
+    alone = pd.DataFrame({"user": np.repeat(range(100, 140), 4), "item": 1000 + np.arange(160), "rating": 3.0})
+    data = from_frame("loners", pd.concat([frame, alone]))
+    for seed in range(5):
+        split = make_split(data, UsersOptions(test=0.3, validation=0.3, seed=seed))
+        assert (np.diff(split.visible.indptr) > 0).all()
+
+
 def test_predefined_is_the_publishers():
     data = ratings()
     split = make_split(data, PredefinedOptions())
@@ -162,4 +171,3 @@ def test_a_split_without_test_pairs_is_refused():
 
 def test_labels_cover_the_named_parts():
     assert {TRAIN, VALIDATION, TEST, FOLD_IN} == set(LABELS.values())
-    assert UNUSED not in LABELS.values()

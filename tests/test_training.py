@@ -70,6 +70,22 @@ def test_same_seed_same_numbers(split, refeed):
     assert (weights(first) == weights(again)).all()
 
 
+def test_large_batches_repeat_to_the_last_bit():
+    """Parallel sums have a fixed order: 200,000 ratings in one batch, where a racing scatter-add would differ now and then."""
+    rng = np.random.default_rng(0)
+    user, item = np.nonzero(rng.random((1000, 400)) < 0.5)
+    frame = pd.DataFrame({"user": user, "item": item, "rating": rng.integers(1, 6, len(user)).astype(float)})
+    large = make_split(from_frame("large", frame), RandomOptions())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        once, twice = (trainer(large, TrainingConfig(epochs=6, batch_size=1000), model=AutoencoderConfig(layers=(16,))) for _ in range(2))
+        assert outcome(once) == outcome(twice)
+        assert (weights(once) == weights(twice)).all()
+    finally:
+        torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("refeed", REFEEDS, ids=str)
 @pytest.mark.parametrize("after", [1, 3, 4, 7, 11])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

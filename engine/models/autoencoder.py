@@ -125,7 +125,8 @@ class Autoencoder(nn.Module, Recommender):
         """f(x) at the stored entries of `wanted` (default: of x itself) [entries]; no other output is computed."""
         wanted = x if wanted is None else wanted
         hidden, output = self._hidden(self.encode(x))
-        sums = sampled_product(wanted, hidden, output) + self.decoder_bias[-1][wanted.columns]
+        # index_select, not [...]: its gradient on a CPU adds up in a fixed order, so that a seed repeats to the last bit.
+        sums = sampled_product(wanted, hidden, output) + self.decoder_bias[-1].index_select(0, wanted.columns)
         return ACTIVATIONS[self.config.last_activation](sums)
 
     @torch.inference_mode()

@@ -17,7 +17,7 @@ Activation = Literal["selu", "elu", "relu", "relu6", "lrelu", "tanh", "sigmoid",
 class AutoencoderConfig(BaseModel):
     """x → encoder layers → code → mirrored decoder → ratings for every item."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Literal["autoencoder"] = "autoencoder"
     layers: tuple[int, ...] = Field(
@@ -57,7 +57,7 @@ class AutoencoderConfig(BaseModel):
 class SVDConfig(BaseModel):
     """X ≈ U Σ Vᵀ with the `rank` largest singular values."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["svd"] = "svd"
     rank: int = Field(20, ge=1, title="Rank", description="Number of singular values kept.")
     centring: Literal["bias", "none"] = Field(
@@ -70,7 +70,7 @@ class SVDConfig(BaseModel):
 class BiasConfig(BaseModel):
     """Global mean + item bias + user bias, each shrunk towards 0 where ratings are few (Koren 2009, section 2.1)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["bias"] = "bias"
     item_shrinkage: float = Field(5.0, ge=0, title="Item shrinkage", description="Ratings' worth of pull of an item's bias towards 0.")
     user_shrinkage: float = Field(5.0, ge=0, title="User shrinkage", description="Ratings' worth of pull of a user's bias towards 0.")
@@ -79,14 +79,14 @@ class BiasConfig(BaseModel):
 class MeanConfig(BaseModel):
     """The mean of all training ratings, for every pair."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["mean"] = "mean"
 
 
 class PopularityConfig(BaseModel):
     """Items by their number of training ratings, the same list for everybody."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["popularity"] = "popularity"
 
 

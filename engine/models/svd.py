@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,8 +14,8 @@ from engine.models.baselines import Bias
 from engine.models.configs import BiasConfig, SVDConfig
 from engine.models.contract import ClosedForm, chunks
 
-SMALL = 64
-"""A matrix with a side up to this is decomposed densely and completely."""
+SMALL = 100_000
+"""Most cells of a matrix that is decomposed densely and completely."""
 
 
 class SVD(ClosedForm):
@@ -91,7 +92,7 @@ class SVD(ClosedForm):
 
 def highest_rank(shape: tuple[int, ...]) -> int:
     """Largest rank that `decompose` takes for a matrix of this shape."""
-    return min(shape) if min(shape) <= SMALL else min(shape) - 1
+    return min(shape) if math.prod(shape) <= SMALL else max(1, min(shape) - 1)
 
 
 def decompose(matrix: sp.csr_array, rank: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +100,9 @@ def decompose(matrix: sp.csr_array, rank: int) -> tuple[np.ndarray, np.ndarray]:
 
     Small matrices are decomposed exactly by LAPACK, large sparse ones by ARPACK from a fixed start, so that results repeat.
     """
-    if min(matrix.shape) <= SMALL:
+    if not matrix.data.any():  # all ratings are alike, and ARPACK finds no direction to start in
+        return np.zeros(rank, np.float32), np.zeros((matrix.shape[1], rank), np.float32)
+    if math.prod(matrix.shape) <= SMALL:
         _, values, right = np.linalg.svd(matrix.toarray().astype(np.float64), full_matrices=False)
     else:
         start = np.random.default_rng(0).standard_normal(min(matrix.shape))

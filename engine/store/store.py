@@ -272,6 +272,10 @@ class RunStore(Records):
         """Tensors on the CPU, and the meta they were saved with; InputError if there are none."""
         return artifacts.load(artifacts.file(self.artifacts, run_id, name))
 
+    def discard(self, run_id: str, name: str) -> None:
+        """Remove an artifact that nobody needs any more; one that is not there is no error."""
+        artifacts.file(self.artifacts, run_id, name).unlink(missing_ok=True)
+
     def has(self, run_id: str, name: str) -> bool:
         """Whether the artifact exists."""
         return artifacts.file(self.artifacts, run_id, name).exists()
