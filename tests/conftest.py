@@ -29,6 +29,7 @@ def data_folder() -> Path:
 def own_home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home of its own for every test; ENCORE_DATA is set for tests marked `data` alone."""
     monkeypatch.setenv("ENCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ENCORE_IDLE", "10")
     monkeypatch.delenv("ENCORE_STORE", raising=False)
     if request.node.get_closest_marker("data"):
         monkeypatch.setenv("ENCORE_DATA", str(DATA))

@@ -31,7 +31,9 @@ def visit(**query: str) -> AppTest:
 
 
 def said(page: AppTest) -> str:
-    return "\n".join(str(one.value) for one in [*page.markdown, *page.caption, *page.subheader, *page.header, *page.info, *page.warning, *page.error])
+    return "\n".join(
+        str(one.value) for one in [*page.markdown, *page.caption, *page.subheader, *page.header, *page.info, *page.warning, *page.error]
+    )
 
 
 def test_generated_data_show_their_noise_floor():

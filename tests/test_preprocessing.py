@@ -44,6 +44,11 @@ def test_scale_is_replaced_side_by_side():
     assert preprocess(CHAIN, PreprocessingConfig(scale_high=10)).scale == (1.0, 10.0)
 
 
+def test_a_scale_upside_down_is_refused():
+    with pytest.raises(InputError, match="scale_low has to be below"):
+        preprocess(CHAIN, PreprocessingConfig(scale_low=6))
+
+
 def test_nothing_left_is_said():
     with pytest.raises(InputError, match="leaves no rating"):
         preprocess(CHAIN, PreprocessingConfig(min_user_ratings=50))

@@ -41,7 +41,9 @@ def figures(one):
 
 def rows(store, one):
     frame = store.metrics(one.id)
-    return frame[~frame["name"].str.startswith("batch/") & (frame["name"] != "train/seconds")].drop(columns="seconds").reset_index(drop=True)
+    return (
+        frame[~frame["name"].str.startswith("batch/") & (frame["name"] != "train/seconds")].drop(columns="seconds").reset_index(drop=True)
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, {"refeed.steps": 1, "refeed.noise": 0.1}, {"model.orientation": "item"}], ids=str)

@@ -36,6 +36,6 @@ def measured(number: float | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Text from outside (a title, a file name) so that Markdown shows it letter by letter."""
-    text = re.sub(r"([\\`*_{}\[\]()<>#!|~$:^])", r"\\\1", text)
-    return re.sub(r"^(\s*\d*)([-+.)=]\s)", r"\1\\\2", text)
+    """Text from outside (a title, a file name, a link's part) so that Markdown shows it letter by letter, on one line."""
+    text = re.sub(r"([\\`*_{}\[\]()<>#!|~$:^])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"^(\d*)(\\?[-+.)=])", r"\1\\\2", text)
