@@ -270,7 +270,13 @@ def _sentence(error: ValidationError) -> str:
         near = difflib.get_close_matches(given, names, n=1)
         what = {"split": "split", "model": "model"}[section]
         return f"Unknown {what} '{given}'." + (f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(names)}.")
-    message = first["msg"].removeprefix("Value error, ").replace("Tuple", "list").removesuffix(" after validation, not 0")
+    message = (
+        first["msg"]
+        .removeprefix("Value error, ")
+        .replace("Tuple", "list")
+        .replace("tuple", "list")
+        .removesuffix(" after validation, not 0")
+    )
     given = first.get("input")
     shown = (
         f" (not {given!r})" if isinstance(given, str | int | float) and not isinstance(given, bool) and repr(given) not in message else ""

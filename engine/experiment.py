@@ -6,24 +6,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from engine import datasets
 from engine.config import RunConfig, parse
 from engine.errors import InputError, unknown
 from engine.evaluation import choose_rank
-from engine.models import BiasConfig, SVDConfig, build
+from engine.models import AutoencoderConfig, BiasConfig, SVDConfig, build
 from engine.models.baselines import Bias
+from engine.models.configs import parameter_count
 from engine.models.contract import Recommender
-from engine.models.svd import SVD
+from engine.models.svd import SVD, highest_rank
 from engine.preprocessing import preprocess
 from engine.splits import Split, make_split
 from engine.store import Run, RunStore
 
+BYTES_PER_WEIGHT = 16
+"""A weight, its gradient and Adam's two moments, in float32."""
+
 
 def check(config: RunConfig) -> None:
-    """Answers at once what would fail a run for sure when it is opened, without reading any ratings.
+    """Answers at once what would fail a run for sure, without reading any ratings.
 
     Raises:
-        InputError: there is no such dataset, file or upload, or a split by time is asked of data without timestamps.
+        InputError: there is no such dataset, file or upload; a split by time is asked of data without timestamps; the rank is
+            above what the data allows; the network's weights and optimizer need more memory than the machine has.
     """
     name = config.dataset.name
     if datasets.is_path(name):
@@ -35,6 +42,23 @@ def check(config: RunConfig) -> None:
         raise unknown("dataset", name, known)
     if config.split.kind in ("time", "last") and not known[name].has_timestamps:
         raise InputError(f"{name} has no timestamps, so split.kind={config.split.kind} is not possible: use 'random' or 'stratified'.")
+    _check_size(config, known[name])
+
+
+def _check_size(config: RunConfig, dataset: datasets.Dataset) -> None:
+    sample = config.preprocessing
+    shape = (min(dataset.n_users, sample.sample_users or dataset.n_users), min(dataset.n_items, sample.sample_items or dataset.n_items))
+    if isinstance(config.model, SVDConfig) and config.model.rank > highest_rank(shape):
+        highest = highest_rank(shape)
+        raise InputError(f"model.rank is {config.model.rank}, but for {shape[0]:,} users and {shape[1]:,} items it is at most {highest}.")
+    if isinstance(config.model, AutoencoderConfig):
+        columns = shape[1] if config.model.orientation == "user" else shape[0]
+        needed, there = BYTES_PER_WEIGHT * parameter_count(config.model, columns), psutil.virtual_memory().total
+        if needed > there:
+            raise InputError(
+                f"Layers {', '.join(map(str, config.model.layers))} on {columns:,} columns need about {needed / 1e9:,.0f} GB, and this "
+                f"machine has {there / 1e9:,.0f} GB: make them smaller, or keep fewer items."
+            )
 
 
 def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:
