@@ -47,8 +47,6 @@ def navigation() -> Page:
     """Draws the navigation and returns the page that the person is on, to be run."""
     groups: dict[str, list[Page]] = {}
     for entry in PAGES:
-        if not (ROOT / entry.file).exists():
-            continue
         page = st.Page(ROOT / entry.file, title=entry.title, icon=entry.icon, url_path=entry.url_path, default=entry is PAGES[0])
         groups.setdefault(entry.group, []).append(page)
     return st.navigation(groups)

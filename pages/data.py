@@ -13,7 +13,7 @@ from engine.datasets import Dataset, available, listing
 from engine.errors import InputError
 from pages.components import draft, linked, split_view, words
 from pages.components.cards import card_title, chart_card, tile
-from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.loaded import Portrait, portrait, refuse
 from pages.components.plots import Bars, bars, tails
 from pages.components.share import share_buttons
@@ -43,17 +43,18 @@ def choose(entries: dict[str, Dataset]) -> Dataset:
 
 
 def _unknown(name: str) -> None:
-    st.error(str(refuse(name)), icon=":material/link_off:")
+    say("error", str(refuse(name)), icon="link_off")
 
 
 def download(entry: Dataset) -> None:
     """Offers to fetch what is not on this machine. Raises InputError when that fails."""
-    st.info(f"{entry.title} is not on this machine yet.", icon=":material/cloud_download:")
-    if not st.button(f"Download {entry.title}", type="primary", icon=":material/download:", key="data-download"):
+    say("info", f"{entry.title} is not on this machine yet.", icon="cloud_download")
+    title = words.plain(entry.title)
+    if not st.button(f"Download {title}", type="primary", icon=":material/download:", key="data-download"):
         return
-    with st.status(f"Asking for {entry.title}") as status:
+    with st.status(f"Asking for {title}") as status:
         try:
-            datasets.load(datasets.DatasetConfig(name=entry.name), lambda sentence: status.update(label=sentence))
+            datasets.load(datasets.DatasetConfig(name=entry.name), lambda sentence: status.update(label=words.plain(sentence)))
         except InputError:
             status.update(label="The download failed", state="error")
             raise
@@ -201,7 +202,7 @@ def main() -> None:
     entries = {entry.name: entry for entry in listing()}
     entry = choose(entries)
     if saved := st.session_state.pop(SAVED, None):
-        st.success(f"{words.plain(saved)} is saved: it now stands in every list of datasets.", icon=":material/check_circle:")
+        say("success", f"{saved} is saved: it now stands in every list of datasets.")
     config = None
     ready = available(entry.name)
     looks, rows, splitting, uploading = st.tabs([LOOK, ITEMS, SPLIT, UPLOAD], key=TAB, on_change="rerun", bind="query-params")

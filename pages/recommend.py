@@ -10,11 +10,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import newcomer, query, words
-from pages.components.form import title_of
-from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components import newcomer, query, titles, words
+from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.heldout import held_out_card
-from pages.components.reclists import between, list_card, measured_by, model_title, rated_card, taste_card
+from pages.components.reclists import between, list_card, measured_by, rated_card, taste_card
 from pages.components.scorer import Opened, opened
 from pages.components.session import store
 from pages.components.share import share_buttons
@@ -60,7 +59,7 @@ def choose_run(runs: list[Run]) -> Run:
 
 def run_words(run: Run) -> str:
     """A run in the menu."""
-    return f"{run.name} · {title_of(run.config['dataset']['name'])} · {model_title(run.config)}"
+    return f"{run.name} · {titles.dataset_title(run.config['dataset']['name'])} · {titles.model_title(run.config)}"
 
 
 def settle_user(here: Opened, linked: DeltaGenerator | None) -> None:
@@ -104,7 +103,8 @@ def buttons(place: DeltaGenerator, here: Opened) -> None:
     """Random, best and worst served."""
     index, order = here.trained.split.interactions.users.index, here.service.order
     judged = "RMSE of the run" if here.service.predicted is not None else "RMSE of SVD (this run predicts no ratings)"
-    among = f"{judged} on their held-out ratings, of {len(order):,} users with at least {here.service.least}. Press again for the next one."
+    held_out = "held-out" if "test" in here.service.parts else "validation"
+    among = f"{judged} on their {held_out} ratings, of {len(order):,} users with at least {here.service.least}. Press again for the next."
     place.button("Random", on_click=_show_user, args=(random.choice(here.users),), help="Any user of the dataset.")
     for label, rows, which in (("Best served", order, "Lowest"), ("Worst served", order[::-1], "Highest")):
         pressed, at = kept().get("walk") or ("", -1)
@@ -124,7 +124,7 @@ def show(here: Opened, top: int) -> None:
         pairs = recommendations.held_out_pairs(trained, here.service, user)
     else:
         who = "A new user"
-        lists = recommendations.for_new_user(trained, recommendations.parse_ratings(kept()["ratings"], data), top)
+        lists = recommendations.for_new_user(trained, recommendations.read_ratings(kept()["ratings"], data), top)
         pairs = {"pairs": []}
     left, right = st.columns([1, 2.55], gap="small")
     with left:
@@ -137,18 +137,20 @@ def show(here: Opened, top: int) -> None:
         with mine:
             caption = " · ".join(filter(None, (words.plain(run.name), own_error)))
             entries = lists["recommendations"]
-            list_card(model_title(run.config), "blue", caption, entries, unit=unit, other="SVD\u00a0#", file=f"{run.name}-list.csv")
+            list_card(titles.model_title(run.config), "blue", caption, entries, unit=unit, other="SVD\u00a0#", key=f"{run.name}-list")
         with svd:
-            title, caption = f"SVD rank {trained.svd.config.rank}", " · ".join(filter(None, ("baseline", svd_error)))
-            list_card(title, "gray", caption, lists["svd"], unit="score", other="run\u00a0#", file=f"{run.name}-svd-list.csv")
+            title = titles.model_title({"model": trained.svd.config.model_dump()})
+            caption = " · ".join(filter(None, ("baseline", svd_error)))
+            list_card(title, "gray", caption, lists["svd"], unit="score", other="run\u00a0#", key=f"{run.name}-svd-list")
         between(lists, liked, trained.model.predicts_ratings, run)
         served, whom = here.service, "this user" if kept()["ratings"] is None else "a new user"
-        held_out_card(run.name, whom, pairs, lists, top=top, users=len(served.order), least=served.least, liked=liked, scale=data.scale)
+        figures: dict[str, Any] = {"top": top, "users": len(served.order), "least": served.least, "liked": liked, "scale": data.scale}
+        held_out_card(run.name, whom, pairs, lists, finished="test" in served.parts, **figures)
 
 
 def nothing_trained() -> None:
     """What stands here before the first model is trained."""
-    st.info("No run has a trained model yet: train one, and it recommends here.", icon=":material/recommend:")
+    say("info", "No run has a trained model yet: train one, and it recommends here.", icon="recommend")
     st.page_link(TRAIN, label="Train a model", icon=":material/model_training:")
 
 
@@ -159,14 +161,14 @@ def page() -> None:
     refused = take_over(address) if address else []
     told = st.container()
     for sentence in refused:
-        told.warning(sentence, icon=":material/link_off:")
+        say("warning", sentence, place=told)
     runs = [run for run in store().list(limit=200) if store().has(run.id, "model")]
     wanted = store().find(kept()["run"]) if kept()["run"] else None
     if wanted and wanted.id not in {run.id for run in runs}:
         if store().has(wanted.id, "model"):
             runs.append(wanted)
         else:
-            st.warning(f"Run {words.plain(wanted.name)} has no trained model yet: it is {wanted.state}.", icon=":material/hourglass_empty:")
+            say("warning", f"Run {wanted.name} has no trained model yet: it is {wanted.state}.", icon="hourglass_empty")
             st.page_link(TRAIN, label=f"Look at {wanted.name}", icon=":material/show_chart:", query_params={"run": wanted.id})
     if not runs:
         nothing_trained()

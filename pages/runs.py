@@ -7,9 +7,9 @@ import streamlit as st
 from engine.config import parse
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import run_page, run_table
+from pages.components import run_page, run_table, words
 from pages.components.form import describe
-from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.session import ACTIVE, look_at
 from pages.components.share import share_buttons
 
@@ -22,7 +22,7 @@ def asked_for() -> Run | None:
     try:
         return look_at(name)
     except InputError as error:
-        st.warning(f"{error} Perhaps it was deleted; here are all runs.", icon=":material/link_off:")
+        say("warning", f"{error} Perhaps it was deleted; here are all runs.")
         return None
 
 
@@ -31,8 +31,8 @@ def one(run: Run) -> None:
     try:
         said = describe(parse(run.config), None, (run.facts or {}).get("sizes"))
     except InputError as error:  # of an older version
-        said = str(error)
-    place = header(run.name, said)
+        said = words.plain(str(error))
+    place = header(words.plain(run.name), said)
     share_buttons(place, {"run": run.id})
     run_page.buttons(run)
     run_page.panel(run)

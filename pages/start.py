@@ -8,23 +8,17 @@ from engine import background
 from engine.config import parse
 from engine.presets import DEMO, preset, presets
 from engine.store import Run
-from pages.components import words
+from pages.components import titles, words
 from pages.components.controls import ago
-from pages.components.form import title_of
 from pages.components.frame import header, mistakes_as_sentences, through_dashboard
 from pages.components.network import network_image
 from pages.components.session import store, submit
-from pages.components.status import state_badge
+from pages.components.status import ENGINE, progress_words, state_badge
 
 IN_ONE_SENTENCE = (
     "A lab for autoencoder recommenders: train a network on ratings, watch it learn, and see what it would recommend, with SVD beside it."
 )
 TRAIN = "pages/train.py"
-ENGINE = {
-    "ready": "The engine is ready: a run starts at once.",
-    "starting": "The engine is starting; a run that you start now waits a few seconds for it.",
-    "down": "The engine is not running; it starts with the next run.",
-}
 
 through_dashboard()
 header("Encore", IN_ONE_SENTENCE)
@@ -44,7 +38,7 @@ def demo() -> None:
             )
             if st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="run-demo"):
                 st.switch_page(TRAIN, query_params={"run": submit(config).id})
-            st.caption(ENGINE[background.daemon_state()])
+            st.caption(ENGINE[background.daemon_state()].capitalize() + ".")
         with right:
             network_image(config, (2000, 1200))
 
@@ -79,9 +73,9 @@ def row(run: Run) -> None:
     name.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
     with state:
         state_badge(run)
-    data.caption(words.plain(title_of(run.config["dataset"]["name"])))
+    data.caption(words.plain(titles.dataset_title(run.config["dataset"]["name"])))
     test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get("rmse")
-    result.caption(f"test RMSE {test:.4f}" if test is not None else f"epoch {run.epoch} / {run.epochs}")
+    result.caption(f"test RMSE {test:.4f}" if test is not None else progress_words(run))
     when.caption(ago(run.created))
 
 

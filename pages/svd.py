@@ -9,11 +9,10 @@ import streamlit as st
 
 from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
-from pages.components import charts, linked, words
+from pages.components import charts, linked, titles, words
 from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
-from pages.components.form import split_words
-from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.loaded import configured, decomposed, rank_curve_of, ratings, refuse, spectrum_of
 from pages.components.plots import Bars, bars
 from pages.components.share import share_buttons
@@ -52,12 +51,16 @@ def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
     with split:
         kinds = ["random", *(kind for kind in ("stratified", "users", *TIMED) if entry.has_timestamps or kind not in TIMED)]
         meaning = "Which ratings are held out to judge ranks by; shares as a run has them by default."
-        kind = linked.select("Split", kinds, "svd_split", naming=lambda one: split_words(configured(name, {"kind": one})), meaning=meaning)
+        kind = linked.select("Split", kinds, "svd_split", naming=lambda one: _split(name, one), meaning=meaning)
     return entry, chosen, centred, kind
 
 
+def _split(dataset: str, kind: str) -> str:
+    return titles.split_title(kind, configured(dataset, {"kind": kind}).split.model_dump())
+
+
 def _unknown(name: str) -> None:
-    st.error(str(refuse(name)), icon=":material/link_off:")
+    say("error", str(refuse(name)), icon="link_off")
 
 
 def spectrum(entry: Dataset, rank: int, centring: str) -> None:
@@ -155,10 +158,10 @@ def lesson(
     turn = "is still falling at the last rank" if best == len(held) else f"turns after rank {best} ({held[best - 1]:.4f})"
     text = f"The seen error falls for ever ({seen[0]:.4f} → {seen[-1]:.4f}); the held-out error {turn}. "
     difference, half = against
-    verdict = "not distinguishable from it" if abs(difference) <= half else "better" if difference < 0 else "worse"
+    said, color = titles.verdict(difference, half, "the bias")
     text += (
-        f"Against the user + item bias ({bias:.4f}) the best rank is {verdict}: {words.signed(difference)} ± {half:.4f} "
-        f"on {pairs:,} held-out ratings of {users:,} users. "
+        f"The best rank's RMSE minus that of the user + item bias ({bias:.4f}): {words.signed(difference)} ± {half:.4f} "
+        f"on {pairs:,} held-out ratings of {users:,} users, :{color}[**{said}**]. "
     )
     if rank <= len(held):
         text += f"Rank {rank}: {held[rank - 1]:.4f}. "

@@ -7,8 +7,8 @@ import streamlit as st
 from engine.config import parse
 from engine.errors import InputError
 from pages.components import address, controls, live
-from pages.components.form import describe, form
-from pages.components.frame import header, mistakes_as_sentences, through_dashboard
+from pages.components.form import describe, form, rest
+from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.session import look_at, store
 from pages.components.share import share_buttons
 
@@ -16,7 +16,7 @@ through_dashboard()
 refused = address.read()
 top = st.container()
 for sentence in refused:
-    st.warning(sentence, icon=":material/link_off:")
+    say("warning", sentence)
 
 run = None
 if address.opened():
@@ -24,7 +24,7 @@ if address.opened():
         run = look_at(str(address.opened()))
     except InputError as error:  # deleted meanwhile
         address.open_run(None)
-        st.warning(str(error), icon=":material/link_off:")
+        say("warning", str(error))
 recent = store().list(limit=30)
 shape = controls.shape_of(recent)
 
@@ -32,6 +32,7 @@ left, right = st.columns([1, 3], gap="medium")
 with left.container(gap="xsmall"):
     chosen = form(shape)
     controls.buttons(run, chosen, recent)
+    rest()
 with right:
     if run is not None:
         live.panel(run, chosen, shape)

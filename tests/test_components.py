@@ -1,16 +1,21 @@
 """The parts of pages that can be looked at without a browser: curves, pictures, words."""
 
 import math
+import re
+from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from engine.config import parse
+from engine.config import RunConfig, parse
 from engine.models.configs import AutoencoderConfig
-from pages.components import charts, share, status, words
+from pages.components import charts, share, titles, words
 from pages.components.network import picture
 from pages.components.series import thin
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_thinning_keeps_ends_peaks_and_gaps():
@@ -49,10 +54,10 @@ def test_the_network_is_a_sound_picture(model, columns):
 
 @pytest.mark.parametrize(
     ("difference", "interval", "verdict"),
-    [(-0.02, 0.01, "distinguishable"), (0.02, 0.01, "SVD wins"), (-0.01, 0.02, "not distinguishable")],
+    [(-0.02, 0.01, "better than SVD"), (0.02, 0.01, "SVD is better"), (-0.01, 0.02, "not distinguishable")],
 )
 def test_a_difference_is_called_what_it_is(difference, interval, verdict):
-    assert status.verdict_against_svd(difference, interval)[0] == verdict
+    assert titles.verdict(difference, interval)[0] == verdict
 
 
 @pytest.mark.parametrize(
@@ -69,12 +74,48 @@ def test_the_command_line_trains_the_same_configuration():
 
 
 @pytest.mark.parametrize(
+    ("config", "title"),
+    [
+        ({"model": {"name": "autoencoder", "layers": [500], "orientation": "item"}}, "Deep autoencoder 500, item-based"),
+        ({"model": {"name": "autoencoder", "layers": [8, 4]}, "refeed": {"steps": 1}}, "Deep autoencoder 8 · 4, one re-feed"),
+        ({"model": {"name": "svd", "rank": 12}, "refeed": {"steps": 1}}, "Truncated SVD rank 12"),
+        ({"model": {"name": "of a newer version"}}, "of a newer version"),
+        ({}, "–"),
+    ],
+)
+def test_models_have_one_title(config, title):
+    assert titles.model_title(config) == title
+
+
+def test_every_split_scheme_has_a_title():
+    kinds = [kind.model_fields["kind"].default for kind in get_args(RunConfig.model_fields["split"].annotation)]
+    assert [*titles.SPLITS] == kinds
+    assert titles.split_title("last", {"test": 0.1}) == "last 10 %"
+    assert titles.split_title("time", {"quantile": 0.8}) == "time, first 80 %"
+    assert titles.split_title("users") == "held-out users"
+    assert titles.split_title("of a newer version", {"test": 0.1}) == "of a newer version"
+
+
+def test_messages_are_said_in_one_way():
+    """A message box is drawn by `frame.say` alone, which escapes what came from outside."""
+    bare = re.compile(r"\.(error|warning|info|success|exception|toast)\(")
+    scripts = [path for path in [ROOT / "dashboard.py", *ROOT.glob("pages/**/*.py")] if path.name != "frame.py"]
+    assert [str(path) for path in scripts if bare.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
     ("title", "escaped"),
     [
         ("Spider-Man (2002)", r"Spider-Man \(2002\)"),
         ("10. Mai", r"10\. Mai"),
         ("- *x* [y](z)", r"\- \*x\* \[y\]\(z\)"),
         ("$9.99 :red[a]", r"\$9.99 \:red\[a\]"),
+        ("one\n\n# two", r"one \# two"),
+        ("---", r"\---"),
+        ("+ a", r"\+ a"),
+        ("3.5", "3.5"),
+        ("recall@10", "recall@10"),
+        ("http://a.b www.a.b c@a.b", "http\\:\u2060//a.b www\u2060.a.b c@\u2060a.b"),
     ],
 )
 def test_titles_are_no_markdown(title, escaped):

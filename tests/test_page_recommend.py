@@ -1,8 +1,12 @@
 """The Recommend page in a simulated browser: empty store, a trained run, and links that do not fit."""
 
+import os
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine import background
@@ -125,7 +129,44 @@ def test_a_run_that_has_not_learned_yet_is_named():
     waiting = here().create(parse(SMALL).model_dump(mode="json"), queue="foreground")
     page = visit(run=waiting.id)
     here().delete(waiting.id)
-    assert "has no trained model yet: it is queued" in said(page) and len(page.table) >= 3
+    assert r"has no trained model yet\: it is queued" in said(page) and len(page.table) >= 3
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_test_part_stays_closed_until_the_run_has_finished():
+    with sqlite3.connect(settings().home / "encore.db") as database:
+        database.execute("UPDATE runs SET state = 'paused' WHERE id = ?", (newest("user"),))
+    try:
+        page = visit(run=newest("user"))
+        assert "the test part is read when the run has finished" in said(page)
+        helps = " ".join(button.help for button in page.button)
+        assert "on their validation ratings" in helps and "held-out" not in helps
+    finally:
+        with sqlite3.connect(settings().home / "encore.db") as database:
+            database.execute("UPDATE runs SET state = 'finished' WHERE id = ?", (newest("user"),))
+    assert "the test part is read" not in said(visit(run=newest("user")))
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_that_goes_on_is_read_again_only_when_its_model_changes(monkeypatch):
+    from engine import experiment
+    from pages.components import scorer
+
+    loads, splits = [], []
+    load, split = experiment.load_model, experiment.open_split
+    monkeypatch.setattr(experiment, "load_model", lambda *given: loads.append(1) or load(*given))
+    monkeypatch.setattr(experiment, "open_split", lambda *given: splits.append(1) or split(*given))
+    st.cache_resource.clear()
+    run = here().get(newest("user"))
+    scorer.opened(run)
+    scorer.opened(replace(run, epoch=99))
+    scorer.opened(here().get(newest("item")))
+    assert (len(loads), len(splits)) == (2, 1)
+    model = next(settings().artifacts.glob(f"{run.id}/model.*"))
+    os.utime(model, (1, 1))
+    assert here().changed(run.id, "model") == 1
+    scorer.opened(run)
+    assert (len(loads), len(splits)) == (3, 1)
 
 
 @pytest.mark.usefixtures("filled")
@@ -141,7 +182,7 @@ def test_ratings_of_a_new_user_in_a_link_give_lists():
 @pytest.mark.usefixtures("filled")
 def test_an_item_based_run_serves_known_users_and_says_why_no_others():
     page = visit(run=newest("item"), user=user(3))
-    assert "Item-based autoencoder" in said(page) and len(page.table) >= 3
+    assert "Deep autoencoder 12, item-based" in said(page) and len(page.table) >= 3
     item = cells(page)[0].replace("\\", "")
     page = visit(run=newest("item"), ratings=f"{item},5")
     assert "is item-based and knows only its training users" in said(page)

@@ -91,7 +91,7 @@ def test_a_finished_run_stands_beside_svd(store):
     test = run.summary["metrics"]["test"]
     assert (row["rmse"], row["rmse_clipped"], row["best"]) == (test["rmse"], test["rmse_clipped"], run.summary["best_epoch"])
     assert row["svd"] == run.summary["baselines"]["svd"]["rmse"]
-    assert row["against"][0] in ("better", "not distinguishable", "SVD better")
+    assert row["against"][0] in ("better than SVD", "not distinguishable", "SVD is better")
     assert "lr 0.01" in row["settings"]
     assert "sample users 120" in row["settings"]
     assert not any(one.startswith("layers") for one in row["settings"])
@@ -104,6 +104,11 @@ def test_filters_are_in_the_address(store):
     page = visit(runs_state="failed", runs_dataset="toy")
     assert page.dataframe[0].value["name"].tolist() == [kept.name]
     assert "1 of 3 runs" in said(page)
+    assert page.multiselect(key="runs_dataset").options == ["Synthetic films", "Toy 18 × 10"]
+    page.multiselect(key="runs_dataset").select("synthetic").run()
+    assert (page.query_params["runs_dataset"], len(page.dataframe[0].value)) == (["toy", "synthetic"], 2)
+    page.multiselect(key="runs_dataset").set_value([]).run()
+    assert "runs_dataset" not in page.query_params
     assert "No run fits" in said(visit(runs_state="paused"))
 
 
@@ -127,7 +132,7 @@ def test_deletion_asks_first_and_spares_the_running(store):
     page.button(key="runs-delete-for-good").click().run()
     assert not page.exception
     assert [run.id for run in store.list()] == [stays.id]
-    assert f"Run '{stays.name}' is running: stop it before you delete it." in [one.value for one in page.error]
+    assert rf"Run '{stays.name}' is running\: stop it before you delete it." in [one.value for one in page.error]
 
 
 def test_keeping_deletes_nothing(store):
@@ -175,7 +180,11 @@ def test_a_run_in_any_state_has_a_page(store, state):
 
 def test_a_model_without_ratings_is_not_compared(store):
     run = trained(store, {"model": {"name": "popularity"}, "model.name": "popularity"})
-    assert "predicts no ratings" in said(visit(run=run.id))
+    page = visit(run=run.id)
+    assert "predicts no ratings" in said(page)
+    assert "fitted in one step" in said(page) and "epoch 1 /" not in said(page)
+    assert not page.get("echarts_chart")
+    assert visit().dataframe[0].value["epoch"].tolist() == [None]
 
 
 def test_a_run_can_be_deleted_from_its_page(store):

@@ -93,8 +93,8 @@ def test_links_that_do_not_fit_are_sentences():
 
 
 def test_splits_by_time_are_offered_only_with_timestamps():
-    assert "time, train up" not in " ".join(visit().selectbox(key="svd_split").options)
-    assert "time, train up" in " ".join(visit(svd_data="synthetic").selectbox(key="svd_split").options)
+    assert "time, first" not in " ".join(visit().selectbox(key="svd_split").options)
+    assert "time, first 80 %" in " ".join(visit(svd_data="synthetic").selectbox(key="svd_split").options)
 
 
 @pytest.mark.data

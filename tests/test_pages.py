@@ -1,5 +1,6 @@
 """Every registered page stands with an empty and with a filled store; the Train page's form, address and buttons agree."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,12 @@ def fill(store: RunStore, state: str = "finished", config: RunConfig | None = No
     store.add_list(run.id, 0, "svd", "Ann", items)
     for epoch in range(1, epochs + 1):
         values = {"train/loss": 1 / epoch, "train/rmse": epoch**-0.5, "batch/loss": 1.1 / epoch}
-        values |= {"validation/rmse": 0.8 + abs(epoch - 5) / 100, "difference/svd": -0.03, "difference/svd_interval": 0.01}
+        values |= {
+            "train/seconds": 1.5,
+            "validation/rmse": 0.8 + abs(epoch - 5) / 100,
+            "difference/svd": -0.03,
+            "difference/svd_interval": 0.01,
+        }
         rows += [MetricRow(epoch * 10, name, value, epoch, epoch * 2.0) for name, value in values.items()]
         store.add_list(run.id, epoch, "run", "Ann", items[epoch:] + items[:epoch])
     store.add_metrics(run.id, rows)
@@ -130,7 +136,7 @@ def test_tiles_say_what_is_known_and_how_sure_it_is(store):
     app = visit(TRAIN, run=fill(store).id)
     assert [header.value for header in app.header] == ["0.8300", "0.1250", "5", "−0.0300"]
     shown = text(app)
-    assert "100 pairs · ±0.0100 · :green[**distinguishable**]" in shown
+    assert "100 pairs · ±0.0100 · :green[**better than SVD**]" in shown
     assert "−0.0400 ± 0.0500 on 100 pairs of 50 users: :gray[not distinguishable]" in shown
 
 
@@ -168,6 +174,11 @@ def test_another_kind_brings_its_own_fields():
     app.segmented_control(key="train.split.kind").set_value("more")
     sound(app.run())
     assert query(app)["split.kind"] == "stratified"
+    assert "train.split.kind" not in [one.key for one in app.get("button_group")], "the menu stands in its place"
+    app.selectbox(key="train.split.kind.more").set_value("random")
+    assert sound(app.run()).segmented_control(key="train.split.kind").value == "random"
+    app.segmented_control(key="train.split.kind").set_value("more")
+    sound(app.run())
     app.selectbox(key="train.split.kind.more").set_value("users")
     sound(app.run())
     assert app.number_input(key="train.split.fold_in").value == 0.8
@@ -206,6 +217,57 @@ def test_what_a_link_says_wrong_is_said_in_a_sentence_and_the_rest_is_used(bad, 
     assert len(app.warning) == 1
     assert sentence in app.warning[0].value
     assert query(app) == {"training.epochs": "7"}
+
+
+HOSTILE = "![x](http://evil/t.png) [click](http://evil)"
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        (TRAIN, "run"),
+        (TRAIN, "preset"),
+        (TRAIN, "dataset.name"),
+        (TRAIN, f"model.{HOSTILE}"),
+        ("pages/runs.py", "run"),
+        ("pages/data.py", "data_name"),
+        ("pages/svd.py", "svd_data"),
+        ("pages/recommend.py", "run"),
+        ("pages/recommend.py", "top"),
+    ],
+)
+def test_a_link_cannot_put_markdown_into_a_page(page, name):
+    app = visit(page, **{name: HOSTILE})
+    told = [str(one.value) for kind in (app.error, app.warning, app.info, app.caption, app.markdown, app.title) for one in kind]
+    assert any("evil" in sentence for sentence in told), "the link is answered"
+    assert not [sentence for sentence in told if re.search(r"(?<!\\)\]\(", sentence)]
+
+
+def test_what_a_run_says_is_no_markdown(store):
+    run = store.create(parse({"dataset": {"name": f"/tmp/{HOSTILE}.csv"}}).model_dump(mode="json"))
+    store.claim(run.id)
+    store.add_facts(run.id, {"watch_user": HOSTILE, "watch_users": [HOSTILE], "split_fingerprint": HOSTILE})
+    store.finish(run.id, "failed", error=f"There is no file {HOSTILE}.")
+    for page in ("pages/start.py", "pages/runs.py", TRAIN):
+        app = visit(page, **({} if "start" in page else {"run": run.id}))
+        told = [str(one.value) for kind in (app.error, app.warning, app.caption, app.markdown, app.title) for one in kind]
+        told += [cell for table in app.table for cell in table.value.to_numpy().ravel().tolist()]
+        assert not [sentence for sentence in told if re.search(r"(?<!\\)\]\(", str(sentence))]
+
+
+def test_the_pace_is_that_of_the_command_line_and_the_time_left_that_of_the_clock(store):
+    run = fill(store, "running")
+    assert "epoch 8 / 40 · 1.5 s each · 1 min 4 s left" in text(visit(TRAIN, run=run.id))
+
+
+def test_a_model_without_epochs_shows_no_curve(store):
+    config = parse({"model": {"name": "bias"}})
+    run = fill(store, "finished", config, epochs=1)
+    app = visit(TRAIN, run=run.id)
+    shown = text(app)
+    assert "**User + item bias**: fitted in one step" in shown and "Test, read once" in shown
+    assert "epoch 1 /" not in shown and not app.get("echarts_chart")
+    assert "epoch 1 /" not in text(visit("pages/start.py"))
 
 
 def test_a_form_that_is_not_valid_cannot_start():

@@ -1,16 +1,21 @@
 """Lists and figures about one user: what they hold, and that both models are judged on the same pairs."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from engine import experiment, runs
 from engine.config import merge, parse
 from engine.errors import InputError
 from engine.evaluation import evaluate_ratings
+from engine.interactions import from_frame
 from engine.metrics import rmse_difference
-from engine.recommendations import for_new_user, for_user, held_out_pairs, parse_ratings, serve
+from engine.recommendations import for_new_user, for_user, held_out_pairs, read_ratings, serve
 from engine.recommendations.service import _difference
 from engine.settings import settings
+from engine.splits import LABELS
 from engine.store import RunStore
 
 SMALL = {
@@ -116,14 +121,28 @@ def test_few_pairs_make_the_interval_wider_and_many_leave_it():
         assert wide[1] / plain[1] == pytest.approx(factor, rel=0.01) if n > 2 else wide[1] / plain[1] > 6
 
 
-def test_pasted_ratings_are_read_by_title_or_id(one):
+def test_written_ratings_are_read_by_title_or_id(one, tmp_path):
     data = one.split.interactions
     first, second = str(data.titles[0]), str(data.items.index[1])
     text = f'title,rating\n"{first}",4.5\n\n{second}\t2\n{data.titles[2]}; 3\n'
-    ratings = parse_ratings(text, data)
+    ratings = read_ratings(text, data)
     assert ratings == {0: 4.5, 1: 2.0, 2: 3.0}
     lists = for_new_user(one, ratings, 4)
     assert lists["held_out"] == [] and lists["mean"] == pytest.approx(9.5 / 3)
+    file = tmp_path / "mine.csv"
+    file.write_text("\ufeff" + text, encoding="utf-8")
+    assert read_ratings(file, data) == read_ratings(file.read_bytes(), data) == ratings
+
+
+def test_the_first_line_of_a_file_without_header_counts(one):
+    data = one.split.interactions
+    assert read_ratings(f"{data.items.index[0]},4\n{data.items.index[1]},2\n", data) == {0: 4.0, 1: 2.0}
+
+
+def test_a_header_says_which_of_many_columns_are_meant(one):
+    data = one.split.interactions
+    rows = "".join(f'7,{data.items.index[item]},{item + 2},"a, b"\n' for item in range(2))
+    assert read_ratings(f"userId,movieId,rating,note\n{rows}", data) == {0: 2.0, 1: 3.0}
 
 
 @pytest.mark.parametrize(
@@ -132,12 +151,72 @@ def test_pasted_ratings_are_read_by_title_or_id(one):
         ("", "no rating in it"),
         ("title,rating\n", "no rating in it"),
         ("a,1\nb,many", "No item 'a'"),
-        ("{first},many\n{first},many", "Line 2, .* is not a title or id"),
-        ("{first},11", "Line 1: 11 is not on the scale"),
+        ("{first},many\n{first},4", "Line 1, .* is not a title or id"),
+        ("title,rating\n{first},many", "Line 2, .* is not a title or id"),
+        ("{first},500", "Line 1: 500 is not on the scale"),
+        ("{first},nan", "Line 1, .* is not a title or id"),
         ("{first},4\n5", "Line 2, '5', is not"),
+        ("user,item,rating\n1,2", "Line 2, '1,2', is not"),
     ],
 )
-def test_bad_pasted_ratings_are_answered_in_a_sentence(one, text, words):
+def test_bad_written_ratings_are_answered_in_a_sentence(one, text, words):
     data = one.split.interactions
     with pytest.raises(InputError, match=words):
-        parse_ratings(text.format(first=data.titles[0]), data)
+        read_ratings(text.format(first=data.titles[0]), data)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "There is no file"), (b"", "no rating in it"), (b"\x00\x01PK", "UTF-8"), (b"\xff,4", "UTF-8")]
+)
+def test_a_file_that_cannot_be_read_is_answered_in_a_sentence(one, tmp_path, content, words):
+    file = tmp_path / "mine.csv"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_ratings(file, one.split.interactions)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_ratings(tmp_path, one.split.interactions)
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "stopped"])
+def test_the_test_part_is_not_read_before_the_run_has_finished(one, state):
+    early = replace(one, run=replace(one.run, state=state))
+    service, finished = serve(early), serve(one)
+    assert (service.parts, finished.parts) == (("validation",), ("validation", "test"))
+    assert service.actual.nnz == one.split.validation.nnz
+    names = one.split.interactions.users.index
+    row = int(np.flatnonzero(np.diff(one.split.test.indptr))[0])
+    test = {str(one.split.interactions.items.index[item]) for item in one.split.test[[row]].indices}
+    held_out = {entry["item"] for entry in for_user(early, str(names[row]), 5)["held_out"]}
+    assert not held_out & test
+    assert test <= {entry["item"] for entry in for_user(one, str(names[row]), 5)["held_out"]}
+    assert not {pair["item"] for pair in held_out_pairs(early, service, str(names[row]))["pairs"]} & test
+
+
+def test_a_user_without_visible_ratings_has_an_empty_history(one):
+    split = one.split
+    data = split.interactions
+    bare = replace(one, split=replace(split, labels=np.where(data.rows == 3, LABELS["validation"], split.labels).astype(np.int8)))
+    lists = for_user(bare, str(data.users.index[3]), 5)
+    assert (lists["history"], lists["mean"], lists["taste"]) == ([], None, [])
+    assert len(lists["recommendations"]) == 5
+
+
+FILMS = from_frame(
+    "films",
+    pd.DataFrame({"user": 1, "item": [1, 2, 3, 4], "rating": [1.0, 2, 3, 5]}),
+    items=pd.DataFrame({"title": ["Matrix, The (1999)", "Godfather, The (1972)", "Heat (1995)", "Heat (1986)"]}, index=[1, 2, 3, 4]),
+)
+
+
+@pytest.mark.parametrize(("said", "item"), [("The Matrix", 0), ("matrix", 0), ("godfather (1972)", 1), ("Heat (1986)", 3), ("3", 2)])
+def test_titles_are_found_as_people_say_them(said, item):
+    assert read_ratings(f"{said}, 4", FILMS) == {item: 4.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [("Heat", "'Heat \\(1995\\)' or 'Heat \\(1986\\)'"), ("The Godfathr", "'Godfather, The \\(1972\\)'")]
+)
+def test_a_title_that_is_none_or_several_is_asked_back(said, words):
+    with pytest.raises(InputError, match=words):
+        read_ratings(f"{said}, 4", FILMS)

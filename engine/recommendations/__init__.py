@@ -2,6 +2,6 @@
 
 from engine.recommendations.lists import for_new_user, for_user
 from engine.recommendations.service import Service, held_out_pairs, serve
-from engine.recommendations.written import find_item, parse_ratings, read_ratings
+from engine.recommendations.written import read_ratings
 
-__all__ = ["Service", "find_item", "for_new_user", "for_user", "held_out_pairs", "parse_ratings", "read_ratings", "serve"]
+__all__ = ["Service", "for_new_user", "for_user", "held_out_pairs", "read_ratings", "serve"]

@@ -12,19 +12,19 @@ from engine.errors import InputError
 from engine.evaluation import recommend
 from engine.experiment import TrainedRun
 from engine.interactions import Interactions
-from engine.splits import LABELS, Split
+from engine.splits import LABELS
 
 
 def for_user(trained: TrainedRun, user_id: str, top: int) -> dict[str, Any]:
     """Lists for a user of the run's dataset: `recommendations` and `svd` (best first) with what `_lists` tells of both,
-    `history` (visible ratings, best first) with `mean` and `taste`, and `held_out` (validation and test, best first).
+    `history` (visible ratings, best first) with `mean` and `taste`, and `held_out` (see `held_out_parts`, best first).
 
     Raises:
-        InputError: the user is not in the data, or has no training ratings.
+        InputError: the user is not in the data.
     """
     data, split = trained.split.interactions, trained.split
     row = data.user_position(user_id)
-    held_out = _ratings(held_out_ratings(split), row)
+    held_out = _ratings(held_out_ratings(trained), row)
     return {
         **_lists(trained, split.visible, row, top, held_out),
         **_history(data, _ratings(split.visible, row)),
@@ -54,9 +54,15 @@ def liked_from(trained: TrainedRun) -> float:
     return (trained.run.facts or {}).get("liked", 0.8 * trained.split.interactions.scale[1])
 
 
-def held_out_ratings(split: Split) -> sp.csr_array:
-    """Validation and test ratings together, CSR users × items."""
-    return split.interactions.pick((split.labels == LABELS["validation"]) | (split.labels == LABELS["test"]))
+def held_out_parts(trained: TrainedRun) -> tuple[str, ...]:
+    """The parts of the split that a run's lists may be judged by: the test part is read once, when the run has finished."""
+    return ("validation", "test") if trained.run.state == "finished" else ("validation",)
+
+
+def held_out_ratings(trained: TrainedRun) -> sp.csr_array:
+    """Ratings of `held_out_parts` together, CSR users × items."""
+    split = trained.split
+    return split.interactions.pick(np.isin(split.labels, [LABELS[part] for part in held_out_parts(trained)]))
 
 
 def describe(data: Interactions, positions: Iterable[int]) -> list[dict[str, Any]]:
@@ -105,7 +111,10 @@ def _lists(trained: TrainedRun, visible: sp.csr_array, row: int, top: int, held_
 
 
 def _history(data: Interactions, ratings: Mapping[int, float]) -> dict[str, Any]:
-    """`history`, best first, its `mean`, and `taste`: per genre the `difference` of its ratings' mean from that mean, and their number."""
+    """`history`, best first, its `mean`, and `taste`: per genre the `difference` of its ratings' mean from that mean, and their number.
+    Without ratings, `mean` is None."""
+    if not ratings:
+        return {"history": [], "mean": None, "taste": []}
     history = _rated(data, ratings)
     mean = sum(ratings.values()) / len(ratings)
     by_genre: dict[str, list[float]] = {}

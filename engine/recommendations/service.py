@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from engine.evaluation import entry_rows, predict
 from engine.experiment import TrainedRun
 from engine.metrics import rmse_difference
-from engine.recommendations.lists import describe, held_out_ratings, liked_from
+from engine.recommendations.lists import describe, held_out_parts, held_out_ratings, liked_from
 
 ENOUGH = 10
 """Held-out ratings of a user from which an RMSE of them means something."""
@@ -23,6 +23,7 @@ class Service:
     """How well each user's held-out ratings are predicted, by the run's model and by SVD on the same pairs.
 
     Attributes:
+        parts: of the split, that are judged; see `held_out_parts`.
         actual: held-out ratings, CSR users × items.
         predicted, svd: aligned with `actual.data`, not clipped; `predicted` is None for a model that only ranks.
         counts: held-out ratings of each user.
@@ -31,6 +32,7 @@ class Service:
         least: so many that an RMSE means something, fewer where most users have fewer.
     """
 
+    parts: tuple[str, ...]
     actual: sp.csr_array
     predicted: np.ndarray | None
     svd: np.ndarray
@@ -40,8 +42,8 @@ class Service:
 
 
 def serve(trained: TrainedRun) -> Service:
-    """Predicts all held-out ratings of a run."""
-    actual = held_out_ratings(trained.split)
+    """Predicts the held-out ratings of a run: while it has not finished, those of validation alone."""
+    actual = held_out_ratings(trained)
     predicted = predict(trained.model, trained.split.visible, actual).predicted if trained.model.predicts_ratings else None
     svd = predict(trained.svd, trained.split.visible, actual).predicted
     counts = np.diff(actual.indptr)
@@ -49,7 +51,7 @@ def serve(trained: TrainedRun) -> Service:
     squares = np.square((svd if predicted is None else predicted) - actual.data)
     mean = np.bincount(entry_rows(actual), weights=squares, minlength=len(counts)) / np.maximum(counts, 1)
     users = np.flatnonzero(counts >= max(least, 1))
-    return Service(actual, predicted, svd, counts, users[np.argsort(mean[users], kind="stable")], least)
+    return Service(held_out_parts(trained), actual, predicted, svd, counts, users[np.argsort(mean[users], kind="stable")], least)
 
 
 def held_out_pairs(trained: TrainedRun, service: Service, user_id: str) -> dict[str, Any]:

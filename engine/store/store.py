@@ -280,6 +280,11 @@ class RunStore(Records):
         """Whether the artifact exists."""
         return artifacts.file(self.artifacts, run_id, name).exists()
 
+    def changed(self, run_id: str, name: str) -> float:
+        """When the artifact was last replaced, in seconds since 1970; 0 where there is none."""
+        path = artifacts.file(self.artifacts, run_id, name)
+        return path.stat().st_mtime if path.exists() else 0.0
+
     def _get(self, connection: sa.Connection, run: str, *, lock: bool = False) -> Run:
         query = sa.select(*_COLUMNS).where(sa.or_(_RUN.id == run, _RUN.name == run))
         row = connection.execute(query.with_for_update() if lock else query).one_or_none()

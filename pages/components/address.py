@@ -27,7 +27,8 @@ def open_run(run_id: str | None) -> None:
 
 def view(name: str) -> str:
     """One setting of the curves."""
-    return st.session_state.setdefault(f"view.{name}", VIEW[name])
+    # A segmented control may for a moment hold nothing.
+    return st.session_state.get(f"view.{name}") or VIEW[name]
 
 
 def read() -> list[str]:
@@ -68,7 +69,7 @@ def write(chosen: RunConfig | None) -> dict[str, str]:
     if run_id := opened():
         parameters["run"] = run_id
     if chosen is None:
-        parameters |= {path: value for path, value in query.written(PAGE).items() if "." in path}
+        parameters |= {path: value for path, value in (query.written(PAGE) or {}).items() if "." in path}
     elif not (run_id and _same_as_run(run_id, chosen)):
         # The defaults too have to stand there when a run is open, for a run alone means the run's own configuration.
         parameters |= draft.to_query(chosen) or ({"dataset.name": chosen.dataset.name} if run_id else {})

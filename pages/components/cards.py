@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -55,16 +56,27 @@ def chart_card(
 
 
 def card_title(title: str, data: pd.DataFrame, *, key: str, meaning: str | None = None) -> None:
-    """The title row of a card, with its data as CSV."""
+    """The title row of a card, with its data as CSV; `title` is Markdown."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{title}**", width="content", help=meaning)
-        st.download_button(
-            ":material/download:",
-            lambda: data.to_csv(index=False).encode(),
-            file_name=f"{re.sub('[^a-z0-9]+', '-', key.lower())}.csv",
-            mime="text/csv",
-            key=f"{key}-csv",
-            type="tertiary",
-            on_click="ignore",
-            help=f"Download the data of “{title}” as CSV",
-        )
+        download(lambda: data, key=key, title=title)
+
+
+def download(data: Callable[[], pd.DataFrame], *, key: str, title: str) -> None:
+    """A small button that gives the numbers behind a table or chart as CSV.
+
+    Args:
+        data: makes them, once somebody asks.
+        key: unique on the page; names the file too.
+        title: of the table or chart, as Markdown.
+    """
+    st.download_button(
+        ":material/download:",
+        lambda: data().to_csv(index=False).encode(),
+        file_name=f"{re.sub('[^a-z0-9]+', '-', key.lower())}.csv",
+        mime="text/csv",
+        key=f"{key}-csv",
+        type="tertiary",
+        on_click="ignore",
+        help=f"Download the data of “{title}” as CSV",
+    )

@@ -11,14 +11,12 @@ from engine.config import RunConfig, parse
 from engine.datasets import available, listing
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import address, draft, words
-from pages.components.form import expected_seconds, title_of
+from pages.components import address, draft, titles, words
+from pages.components.form import expected_seconds
+from pages.components.frame import say_later, say_what_was_kept
 from pages.components.network import network_card
-from pages.components.session import ACTIVE, store, submit
-from pages.components.status import BADGES
-
-ENGINE = {"ready": "engine ready", "starting": "starting the engine", "down": "the engine starts with the run"}
-_PROBLEM = "problem"
+from pages.components.session import ACTIVE, ask, store, submit
+from pages.components.status import ENGINE, state_badge
 
 
 def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> None:
@@ -42,14 +40,13 @@ def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> Non
     )
     row = st.container(horizontal=True, gap="small", wrap=False)
     if run is not None and run.state in ("paused", "stopped", "crashed", "failed"):
-        row.button("Resume", width="stretch", on_click=_ask, args=(run.id, "run"))
+        row.button("Resume", width="stretch", on_click=ask, args=([run.id], "run"))
     else:
         wanted = run is not None and active and run.want == "run"
-        row.button("Pause", width="stretch", disabled=not wanted, on_click=_ask, args=(run.id if run else "", "pause"))
+        row.button("Pause", width="stretch", disabled=not wanted, on_click=ask, args=([run.id] if run else [], "pause"))
     stoppable = run is not None and (run.state == "paused" or (active and run.want != "stop"))
-    row.button("Stop", width="stretch", disabled=not stoppable, on_click=_ask, args=(run.id if run else "", "stop"))
-    if problem := st.session_state.pop(_PROBLEM, None):
-        st.error(problem, icon=":material/error:")
+    row.button("Stop", width="stretch", disabled=not stoppable, on_click=ask, args=([run.id] if run else [], "stop"))
+    say_what_was_kept()
     if chosen is not None:
         st.caption(_outlook(run, active, same, chosen, recent))
 
@@ -78,11 +75,10 @@ def nothing_open(chosen: RunConfig | None, recent: list[Run], shape: tuple[int, 
         if recent:
             st.markdown("**Or open one of the latest runs**")
         for run in recent[:6]:
-            color, icon = BADGES[run.state]
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button(run.name, key=f"open.{run.id}", type="tertiary", on_click=_open, args=(run,))
-                st.badge(run.state, color=color, icon=icon)
-                st.caption(f"{words.plain(title_of(run.config['dataset']['name']))} · {ago(run.created)}", width="content")
+                state_badge(run)
+                st.caption(f"{words.plain(titles.dataset_title(run.config['dataset']['name']))} · {ago(run.created)}", width="content")
     with right:
         if chosen is not None:
             network_card(chosen, shape)
@@ -127,16 +123,7 @@ def _start(chosen: RunConfig) -> None:
                 return  # the second click of a double click
         address.open_run(submit(chosen).id)
     except InputError as error:
-        st.session_state[_PROBLEM] = str(error)
-
-
-def _ask(run_id: str, want: str) -> None:
-    try:
-        store().ask(run_id, want)
-        if want == "run":
-            background.ensure_daemon()
-    except InputError as error:
-        st.session_state[_PROBLEM] = str(error)
+        say_later(str(error))
 
 
 def _open(run: Run) -> None:
@@ -144,4 +131,4 @@ def _open(run: Run) -> None:
     try:
         draft.replace(parse(run.config))
     except InputError as error:
-        st.session_state[_PROBLEM] = str(error)
+        say_later(str(error))

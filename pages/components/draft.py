@@ -6,13 +6,12 @@ filled from it and write into it. The address holds the fields that differ from 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from engine.config import KIND_FIELDS, RunConfig, differences, flatten, merge, parse, parse_value
+from engine.config import KIND_FIELDS, RunConfig, differences, flatten, format_value, merge, parse, parse_value
 from engine.datasets import is_path
 from engine.errors import InputError
 from engine.presets import preset
@@ -63,7 +62,7 @@ def widget_key(path: str) -> str:
 
 def to_query(chosen: RunConfig) -> dict[str, str]:
     """The part of an address that stands for a configuration: what differs from the defaults."""
-    return {path: _text(value) for path, value in differences(chosen).items()}
+    return {path: format_value(value) for path, value in differences(chosen).items()}
 
 
 def from_query(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
@@ -91,14 +90,6 @@ def from_query(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
         except InputError as error:
             refused.append(str(error))
     return parse(values), refused
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(str(part) for part in value)
-    if isinstance(value, str) and parse_value(value) == value:
-        return value
-    return json.dumps(value)
 
 
 def _forget_widgets(prefix: str, keep: str | None = None) -> None:

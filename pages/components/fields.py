@@ -17,6 +17,9 @@ from pydantic.fields import FieldInfo
 from engine.config import KIND_FIELDS, RunConfig
 from pages.components import draft
 
+WHOLE = 2**53 - 1
+"""The largest whole number that a browser's own numbers hold exactly."""
+
 MORE = "more"
 MORE_SHOWN = ":material/more_horiz:"
 
@@ -31,17 +34,20 @@ def about(path: str) -> FieldInfo:
     return next(one for one in kinds if kind is None or one.model_fields[kind].default == now).model_fields[name]
 
 
-def field(path: str, label: str | None = None) -> None:
-    """A widget for any field."""
+def field(path: str, label: str | None = None, naming: Callable[[str], str] = str) -> None:
+    """A widget for any field; `naming` is how a menu shows its options."""
     info = about(path)
     kind, optional = _kind(info)
     label = label or info.title or path
     common: dict[str, Any] = {"key": _fill(path), "help": info.description, "on_change": _take, "args": (path,)}
     if get_origin(kind) is Literal:
-        st.selectbox(label, options(path), **common)
+        st.selectbox(label, options(path), format_func=naming, **common)
     elif kind is bool:
         st.toggle(label, **common)
     elif kind in (int, float):
+        if kind is int and abs(draft.values()[path] or 0) > WHOLE:
+            st.text_input(label, value=str(draft.values()[path]), disabled=True, help="Too large a number for a browser to count with.")
+            return
         low, high = _bounds(info, kind)
         numbers: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(info), "format": "%g"}
         st.number_input(label, min_value=low, max_value=high, placeholder="none" if optional else None, **numbers, **common)
@@ -56,14 +62,21 @@ def fraction(path: str, label: str | None = None) -> None:
 
 
 def segments(path: str, usual: Sequence[str], *, label: str | None = None, naming: Callable[[str], str] = str) -> None:
-    """The usual options side by side; the field's other options appear in a menu behind "more"."""
+    """The usual options side by side; behind "more", a menu of all options takes their place until a usual one is chosen again."""
     info = about(path)
     rest = [option for option in options(path) if option not in usual]
     chosen, key, menu = draft.values()[path], draft.widget_key(path), draft.widget_key(f"{path}.{MORE}")
+    label = label or info.title or path
+    if chosen in rest:
+        st.session_state.pop(key, None)
+        st.session_state[menu] = chosen
+        common: dict[str, Any] = {"key": menu, "help": info.description, "on_change": _take, "args": (path, MORE)}
+        st.selectbox(label, [*usual, *rest], format_func=naming, **common)
+        return
     if key not in st.session_state:
-        st.session_state[key] = chosen if chosen in usual else MORE
+        st.session_state[key] = chosen
     st.segmented_control(
-        label or info.title or path,
+        label,
         [*usual, *([MORE] if rest else [])],
         format_func=lambda option: MORE_SHOWN if option == MORE else naming(option),
         required=True,
@@ -74,10 +87,6 @@ def segments(path: str, usual: Sequence[str], *, label: str | None = None, namin
         on_change=_take_segment,
         args=(path, rest),
     )
-    if chosen in rest:
-        st.session_state[menu] = chosen
-        hidden = f"{info.title or path}, more"
-        st.selectbox(hidden, rest, format_func=naming, key=menu, label_visibility="collapsed", on_change=_take, args=(path, MORE))
 
 
 def widths(path: str) -> None:
@@ -137,7 +146,7 @@ def _bounds(info: FieldInfo, kind: type) -> tuple[Any, Any]:
     """Inclusive bounds; an open one becomes the closed one, and the engine refuses the end point with its own sentence."""
     low = next((getattr(rule, name) for rule in info.metadata for name in ("ge", "gt") if hasattr(rule, name)), None)
     high = next((getattr(rule, name) for rule in info.metadata for name in ("le", "lt") if hasattr(rule, name)), None)
-    return (None if low is None else kind(low)), (None if high is None else kind(high))
+    return (None if low is None else kind(low)), (None if high is None else min(kind(high), WHOLE))
 
 
 def _step(info: FieldInfo) -> float:

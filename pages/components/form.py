@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import streamlit as st
 
 from engine.config import RunConfig, parse
 from engine.datasets import DATASETS, listing
 from engine.errors import InputError
+from engine.experiment import check
+from engine.models import MODELS
 from engine.models.configs import AutoencoderConfig, parameter_count
 from engine.presets import presets
 from engine.store import Run
-from pages.components import draft, fields, words
+from pages.components import draft, fields, titles, words
+from pages.components.frame import say
 
 USUAL_SPLITS = ("random", "last", "time")
 USUAL_ACTIVATIONS = ("selu", "elu", "relu", "tanh")
@@ -41,9 +44,12 @@ DROPOUT = {"code": "Dropout on the code", "every": "Dropout after every layer"}
 LABELS = {"model.name": "Model"}
 """For fields that say which kind of thing a section is, and have no title of their own."""
 
+NAMES: dict[str, Callable[[str], str]] = {"model.name": lambda name: MODELS[name].title}
+"""How menus show their options."""
+
 
 def form(shape: tuple[int, int] | None) -> RunConfig | None:
-    """Draws all controls and tells what is wrong with them.
+    """Draws the controls in sight and tells what is wrong with any.
 
     Args:
         shape: users and items of the chosen split, where they are known.
@@ -57,36 +63,20 @@ def form(shape: tuple[int, int] | None) -> RunConfig | None:
     if draft.values()["model.name"] == "autoencoder":
         _autoencoder(shape)
     else:
-        st.caption(f"The model is '{draft.values()['model.name']}', which has no layers to train; its options are behind the line below.")
-    with st.expander("Optimizer, input, seed and all the rest", icon=":material/tune:"):
-        _everything_else()
+        st.caption(f"**{MODELS[draft.values()['model.name']].title}** has no layers to train; its options are behind the line below.")
     try:
         chosen = draft.config()
-        check_dataset(chosen)
+        check(chosen)
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        say("error", str(error))
         return None
     return chosen
 
 
-def title_of(dataset: str) -> str:
-    """What people call a dataset."""
-    known = {entry.name: entry.title for entry in listing()}
-    return known.get(dataset, Path(dataset).name)
-
-
-def split_words(config: RunConfig) -> str:
-    """The split in a few words, such as "last 10 % per user"."""
-    split = config.split.model_dump()
-    share = f"{split.get('test', 0):.0%}".replace("%", " %")
-    return {
-        "random": f"random {share}",
-        "stratified": f"{share} of each user",
-        "time": f"time, train up to the {split.get('quantile', 0):.0%}".replace("%", " % quantile"),
-        "last": f"last {share} per user",
-        "users": f"{share} of the users held out",
-        "predefined": "the publisher's split",
-    }[split["kind"]]
+def rest() -> None:
+    """All other controls, behind one line; they stand below the buttons, so that opening it pushes nothing out of reach."""
+    with st.expander("Optimizer, input, seed and all the rest", icon=":material/tune:"):
+        _everything_else()
 
 
 def describe(config: RunConfig | None, shape: tuple[int, int] | None, sizes: dict[str, int] | None) -> str:
@@ -98,20 +88,13 @@ def describe(config: RunConfig | None, shape: tuple[int, int] | None, sizes: dic
     """
     if config is None:
         return ""
-    parts = [words.plain(title_of(config.dataset.name)), split_words(config)]
+    parts = [words.plain(titles.dataset_title(config.dataset.name)), titles.split_title(config.split.kind, config.split.model_dump())]
     if sizes:
         parts.append(f"{sizes['users']:,} users × {sizes['items']:,} items")
         parts.append(f"{sizes['train']:,} train / {sizes['validation']:,} validation / {sizes['test']:,} test")
     elif shape:
         parts.append(f"{shape[0]:,} users × {shape[1]:,} items")
     return " · ".join(parts)
-
-
-def check_dataset(config: RunConfig) -> None:
-    """Raises InputError where it is plain before any run that the split cannot be made."""
-    entry = next((entry for entry in listing() if entry.name == config.dataset.name), None)
-    if entry and not entry.has_timestamps and config.split.kind in ("time", "last"):
-        raise InputError(f"{entry.title} has no timestamps, so the split '{config.split.kind}' is not possible: choose another.")
 
 
 def expected_seconds(config: RunConfig, runs: list[Run]) -> float | None:
@@ -121,7 +104,7 @@ def expected_seconds(config: RunConfig, runs: list[Run]) -> float | None:
         pace = (run.summary or {}).get("seconds_per_epoch")
         alike = all(run.config.get(section) == wanted[section] for section in ("dataset", "preprocessing", "split", "model", "refeed"))
         if pace and alike and run.config["training"]["batch_size"] == config.training.batch_size:
-            return pace * config.training.epochs
+            return pace * (config.training.epochs if titles.trains(wanted) else 1)
     return None
 
 
@@ -157,21 +140,23 @@ def _dataset() -> None:
     if chosen not in names:
         names.append(chosen)
     st.session_state[key] = chosen
-    about = "\n".join(f"- **{entry.title}**: {entry.description}" for entry in DATASETS.values())
+    about = "\n".join(f"- **{words.plain(entry.title)}**: {entry.description}" for entry in DATASETS.values())
     st.selectbox(
         "Dataset",
         names,
         key=key,
-        format_func=title_of,
+        format_func=titles.dataset_title,
         on_change=lambda: draft.put(path, st.session_state[key]),
         help=f"{about}\n\nYour own ratings: upload them on the Data page.",
     )
 
 
 def _split() -> None:
-    test = draft.values().get("split.test", 0.1)
-    names = {"last": f"last {test:.0%}".replace("%", " %"), "users": "held-out users", "stratified": "stratified by user"}
-    fields.segments("split.kind", USUAL_SPLITS, label="Split", naming=lambda kind: names.get(kind, kind))
+    share = {"test": draft.values().get("split.test", 0.1)}
+    # Side by side there is room for one share; the line under the page's title has it for every split.
+    fields.segments(
+        "split.kind", USUAL_SPLITS, label="Split", naming=lambda kind: titles.split_title(kind, share if kind == "last" else None)
+    )
 
 
 def _autoencoder(shape: tuple[int, int] | None) -> None:
@@ -238,4 +223,4 @@ def _everything_else() -> None:
         st.markdown(f"**{heading}**")
         for path in draft.values():
             if path.startswith(f"{section}.") and path not in IN_SIGHT:
-                fields.field(path, LABELS.get(path))
+                fields.field(path, LABELS.get(path), NAMES.get(path, str))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import InputError
 from pages import ROOT, navigation
+from pages.components import words
 
 ASSETS = ROOT / "assets"
 SIDEBAR = 200
 """Width in pixels; what it saves goes to the charts."""
 
-_FRAMED = "framed"
+ICONS = {"error": "error", "warning": "link_off", "info": "info", "success": "check_circle"}
+Kind = Literal["error", "warning", "info", "success"]
+
+_FRAMED, _LATER = "framed", "said later"
 
 
 def through_dashboard() -> None:
@@ -40,11 +45,32 @@ def mistakes_as_sentences() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        say("error", str(error))
+
+
+def say(kind: Kind, text: str, *, icon: str | None = None, place: DeltaGenerator | None = None) -> None:
+    """A message box. What stands in it may come from a link, a file or a run, so it is shown letter by letter, never as Markdown.
+
+    Args:
+        icon: name of a Material symbol, where the kind's own does not fit.
+        place: a container; where the script is when None.
+    """
+    getattr(place or st, kind)(words.plain(text), icon=f":material/{icon or ICONS[kind]}:")
+
+
+def say_later(text: str) -> None:
+    """Keeps a mistake of a callback, which runs before anything is drawn, for the place that calls `say_what_was_kept`."""
+    st.session_state.setdefault(_LATER, []).append(text)
+
+
+def say_what_was_kept() -> None:
+    """Says the mistakes that callbacks made since the page was drawn last."""
+    for text in st.session_state.pop(_LATER, []):
+        say("error", text)
 
 
 def header(title: str, caption: str = "") -> DeltaGenerator:
-    """Title and caption of a page.
+    """Title and caption of a page; both are Markdown.
 
     Returns:
         A horizontal container on the right of the title row, for the page's buttons.

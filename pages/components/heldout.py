@@ -8,15 +8,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.components import charts, words
-from pages.components.reclists import download, stars
-from pages.components.status import verdict_against_svd
+from pages.components import charts, titles, words
+from pages.components.cards import card_title
+from pages.components.reclists import stars
 
 ROWS = 100
 HEIGHT = 270
 APART = 0.07
 MEANING = (
-    "Validation and test ratings together: the models do not see them. The run's best epoch and SVD's rank were chosen by all users' "
+    "The models do not see these ratings. The run's best epoch and SVD's rank were chosen by all users' "
     "validation ratings. ± is the half-width of the 95 % interval over this user's pairs; negative is better than SVD."
 )
 
@@ -27,6 +27,7 @@ def held_out_card(
     pairs: dict[str, Any],
     lists: dict[str, Any],
     *,
+    finished: bool,
     top: int,
     users: int,
     least: int,
@@ -39,20 +40,23 @@ def held_out_card(
         name: of the run.
         whom: "this user" or "a new user".
         pairs: what `held_out_pairs` says of the user.
+        finished: whether the run has, so that the test part is among them.
         users: how many have `least` held-out ratings, among whom the user has a place.
     """
     rows = pairs["pairs"]
     with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**Held out for {whom}**", width="content", help=MEANING)
-            if rows:
-                download(pd.DataFrame(rows), f"{name}-held-out.csv")
-        if not rows:
+        judged = "Validation and test ratings." if finished else "Validation ratings; the test part is read when the run has finished."
+        if rows:
+            card_title(f"Held out for {whom}", pd.DataFrame(rows), key=f"{name}-held-out", meaning=f"{judged} {MEANING}")
+            if not finished:
+                st.caption(judged)
+        else:
+            st.markdown(f"**Held out for {whom}**", help=f"{judged} {MEANING}")
             st.caption(f"Nothing of {whom} is held out, so there is nothing to judge both lists by.")
             return
-        titles = f"{len(rows):,} title{'s' if len(rows) > 1 else ''}, {pairs['liked']:,} rated ≥ {liked:g}"
+        counted = f"{len(rows):,} title{'s' if len(rows) > 1 else ''}, {pairs['liked']:,} rated ≥ {liked:g}"
         hits = f"in the top {top}: **{words.plain(name)}: {lists['hits']['recommendations']}**, **SVD: {lists['hits']['svd']}**"
-        st.markdown(f"{titles} · {hits}")
+        st.markdown(f"{counted} · {hits}")
         st.caption(_errors(name, pairs) + _place(pairs, users, least))
         left, right = st.columns([1, 1.15], gap="small")
         with left:
@@ -72,8 +76,8 @@ def _errors(name: str, pairs: dict[str, Any]) -> str:
         return f"{words.plain(name)} ranks without predicting ratings; RMSE of SVD {pairs['svd_rmse']:.3f} on {counted}"
     said = f"RMSE {pairs['rmse']:.3f}, SVD {pairs['svd_rmse']:.3f} on {counted}"
     if pairs["difference"] is None:
-        return f"{said}: :gray[**not distinguishable**] by a single one"
-    verdict, color = verdict_against_svd(*pairs["difference"])
+        return f"{said}: :gray[**{titles.UNDECIDED}**] by a single one"
+    verdict, color = titles.verdict(*pairs["difference"])
     difference, interval = pairs["difference"]
     return f"{said}: {'−' if difference < 0 else '+'}{abs(difference):.3f} ± {interval:.3f} · :{color}[**{verdict}**]"
 

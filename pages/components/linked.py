@@ -6,13 +6,11 @@ show what they hold (sliders, numbers, tabs) use Streamlit's binding.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-_SETTLING = 2.0
-"""Seconds after a change of the address in which the browser may still send the former one."""
+from pages.components import query
 
 
 def select(
@@ -50,12 +48,32 @@ def segments(label: str, options: Sequence[str], key: str, *, default: str | Non
     return chosen or default
 
 
+def several(label: str, options: Sequence[str], key: str, *, naming: Callable[[str], str] = str, empty: str) -> list[str]:
+    """A menu of which any number of options can be chosen; what is no option is left out.
+
+    Args:
+        empty: what it shows while none is chosen.
+    """
+    asked = st.query_params.get_all(key)
+    fresh = key not in st.session_state
+    if fresh or (query.from_elsewhere(key, asked) and st.session_state[key] == query.written(key)):
+        st.session_state[key] = asked
+    st.session_state[key] = [name for name in st.session_state[key] if name in options]
+    chosen = st.multiselect(label, options, key=key, format_func=naming, placeholder=empty, filter_mode=None)
+    if not chosen:
+        st.query_params.pop(key, None)
+    elif chosen != st.query_params.get_all(key):
+        st.query_params[key] = chosen
+    query.remember(key, chosen)
+    return chosen
+
+
 def _follow_address(options: Sequence[str], key: str, default: str, unknown: Callable[[str], None] | None) -> None:
     """Give the widget the address's value where that came from elsewhere: a link, the browser's way back."""
     asked = st.query_params.get(key, default)
-    written, former, moment, usual = st.session_state.get(_record(key), (None, None, 0.0, default))
+    elsewhere, written = query.from_elsewhere(key, asked), query.written(key)
+    usual = st.session_state.get(_usual(key), default)
     fresh = key not in st.session_state
-    late = asked == former and time.monotonic() - moment < _SETTLING
     if asked not in options:
         if unknown is not None:
             unknown(asked)
@@ -64,22 +82,20 @@ def _follow_address(options: Sequence[str], key: str, default: str, unknown: Cal
     if usual != default and written == usual and untouched:
         # What is usual has changed, as with another dataset, and the person had chosen nothing else.
         st.session_state[key] = default
-    elif fresh or (asked != written and not late and untouched):
+    elif fresh or (elsewhere and untouched):
         st.session_state[key] = asked
     if st.session_state[key] not in options:
         st.session_state[key] = default
 
 
 def _write_address(key: str, chosen: str, default: str) -> None:
-    written, former, moment, _ = st.session_state.get(_record(key), (None, None, 0.0, default))
-    if chosen != written:
-        former, moment = written, time.monotonic()
     if chosen == default:
         st.query_params.pop(key, None)
     elif st.query_params.get(key) != chosen:
         st.query_params[key] = chosen
-    st.session_state[_record(key)] = (chosen, former, moment, default)
+    query.remember(key, chosen)
+    st.session_state[_usual(key)] = default
 
 
-def _record(key: str) -> str:
-    return f"{key}.address"
+def _usual(key: str) -> str:
+    return f"{key}.usual"

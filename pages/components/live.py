@@ -11,8 +11,8 @@ import streamlit as st
 from engine.config import RunConfig, differences, parse
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import address, charts, series, status, words
-from pages.components.charts import Line, Rule
+from pages.components import address, charts, run_charts, series, status, titles, words
+from pages.components.cards import download
 from pages.components.frame import mistakes_as_sentences
 from pages.components.network import network_card
 from pages.components.session import ACTIVE, look_at, store
@@ -51,8 +51,10 @@ def _turn(run_id: str, drawn: tuple[str, str, bool], draft: RunConfig | None, sh
         status.final_result(run)
         centre, right = st.columns([2.1, 1], gap="small")
         with centre:
-            _held_out(run, frame)
-            _objective(run, frame)
+            if titles.trains(run.config):
+                _curves(run, frame)
+            else:
+                status.fitted_card(run)
             _below(run, frame)
         with right:
             config = draft or parse(run.config)
@@ -71,64 +73,17 @@ def _frame(run: Run) -> pd.DataFrame:
     return frame
 
 
-def _held_out(run: Run, frame: pd.DataFrame) -> None:
+def _curves(run: Run, frame: pd.DataFrame) -> None:
+    look: dict[str, Any] = {"axis": address.view("x"), "log": address.view("log") == "true"}
     with st.container(border=True):
         _chart_controls(run)
-        axis = address.view("x")
-        best = status.best_epoch(run, frame)
-        x, y = series.line(frame, "validation/rmse", axis)
-        rows = frame[frame["name"] == "validation/rmse"]
-        chosen = rows["epoch"].round().astype(int).to_numpy() == best if best is not None else []
-        dot = next(((float(a), float(b)) for a, b, here in zip(x, y, chosen, strict=False) if here and b == b), None)
-        lines = [
-            Line("validation", x, y, dot=dot),
-            Line("train", *series.line(frame, "train/rmse", axis), dash="dashed"),
-        ]
-        option = charts.curves(
-            lines,
-            x_name=series.AXES[axis],
-            y_name="RMSE (rating units)",
-            rules=baseline_rules(run),
-            x_end=float(run.epochs) if axis == "epoch" and run.epochs else None,
-            log=address.view("log") == "true",
-        )
-        charts.draw(option, key="held-out", alt="Held-out RMSE: validation solid, train dashed, baselines as horizontal lines")
-
-
-def baseline_rules(run: Run) -> list[Rule]:
-    """What stands beside a run's validation curve: bias, SVD and, for generated data, the noise floor; none before they are known."""
-    facts = run.facts or {}
-    fitted = facts.get("baselines", {})
-    found = [
-        ("user+item bias", fitted.get("bias", {}).get("validation", {}).get("rmse"), "dotted"),
-        (f"SVD rank {fitted.get('svd', {}).get('rank')}", fitted.get("svd", {}).get("validation", {}).get("rmse"), "dotted"),
-        ("noise floor", facts.get("noise_floor"), "dashed"),
-    ]
-    return [Rule(name, value, dash) for name, value, dash in found if value]
-
-
-def _objective(run: Run, frame: pd.DataFrame) -> None:
-    axis = address.view("x")
-    loss, refeed = series.line(frame, "train/loss", axis), series.line(frame, "train/refeed_loss", axis)
-    lines = [Line("each batch", *series.line(frame, "batch/loss", axis), faint=True), Line("ratings", *loss)]
-    if run.config.get("refeed", {}).get("steps"):
-        lines += [
-            Line("each batch, re-fed", *series.line(frame, "batch/refeed_loss", axis), colour="vermilion", dash="dotted", faint=True),
-            Line("re-feed", *refeed, colour="vermilion", dash="dotted"),
-        ]
+        charts.draw(run_charts.held_out(run, frame, **look), key="held-out", alt=run_charts.HELD_OUT_ALT)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown("**Training objective**", width="content")
             st.caption("first pass — · re-feed pass ··· · never on the RMSE axis", width="content")
-        option = charts.curves(
-            lines,
-            x_name=series.AXES[axis],
-            y_name="loss (squared rating units)",
-            x_end=float(run.epochs) if axis == "epoch" and run.epochs else None,
-            log=address.view("log") == "true",
-            height=200,
-        )
-        charts.draw(option, key="objective", alt="Training loss: first pass solid, re-feed pass dotted", height=200)
+        option = run_charts.objective(run, frame, **look, batches=True, height=200)
+        charts.draw(option, key="objective", alt=run_charts.OBJECTIVE_ALT, height=200)
 
 
 def _chart_controls(run: Run) -> None:
@@ -140,15 +95,7 @@ def _chart_controls(run: Run) -> None:
         st.session_state.setdefault("log-axis", address.view("log") == "true")
         st.toggle("log", key="log-axis", on_change=_look_otherwise)
         st.toggle("freeze", key=_FROZEN, help="Keep the curves as they are, to zoom into them with the wheel; the run goes on.")
-        st.download_button(
-            ":material/download:",
-            lambda: store().metrics(run.id).to_csv(index=False).encode(),
-            file_name=f"{run.name}.csv",
-            mime="text/csv",
-            type="tertiary",
-            on_click="ignore",
-            help="Download all points of all curves as CSV",
-        )
+        download(lambda: store().metrics(run.id), key=run.name, title="Both charts, with all points")
 
 
 def _look_otherwise() -> None:
@@ -163,8 +110,12 @@ def _below(run: Run, frame: pd.DataFrame) -> None:
         st.markdown("**What differs from the defaults**")
         _badges(run.config)
     with right.container(border=True, height="stretch"):
-        st.markdown("**Read this curve**")
-        st.caption(_reading(run, frame))
+        if titles.trains(run.config):
+            st.markdown("**Read this curve**")
+            st.caption(_reading(run, frame))
+        else:
+            st.markdown("**Read these numbers**")
+            st.caption(_floor(run) or "A network with the same split is judged on the same ratings, so that their errors can be compared.")
     with st.container(border=True):
         st.markdown("**Log**")
         lines = [f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}" for moment, text in store().logs(run.id, last=LOG_LINES)]
@@ -175,14 +126,13 @@ def _badges(stored: dict[str, Any]) -> None:
     try:
         changed = differences(parse(stored))
     except InputError as error:
-        st.caption(str(error))
+        st.caption(words.plain(str(error)))
         return
     if not changed:
         st.caption("Nothing: these are the defaults.")
     with st.container(horizontal=True, gap="xsmall"):
         for path, value in changed.items():
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
-            st.badge(words.plain(f"{path.partition('.')[2].replace('_', ' ')} {shown}"), color="gray", help=f"`{path}`")
+            st.badge(words.plain(titles.setting(path, value)), color="gray", help=f"`{path}`")
 
 
 def _reading(run: Run, frame: pd.DataFrame) -> str:
@@ -194,7 +144,11 @@ def _reading(run: Run, frame: pd.DataFrame) -> str:
         return f"{said} Here it broke off: the loss was no longer a number. A smaller learning rate helps."
     if best is not None and rmse and max(rmse) >= best + 5:
         said += f" Since epoch {best} it has not become better: the network over-fits, and the weights of epoch {best} are kept."
+    return f"{said} {_floor(run)}" if rmse else said
+
+
+def _floor(run: Run) -> str:
     floor = (run.facts or {}).get("noise_floor")
-    if floor and rmse:
-        said += f" No model can beat the noise floor of {floor:.4f}: the generated ratings vary by that much around their true means."
-    return said
+    if not floor:
+        return ""
+    return f"No model can beat the noise floor of {floor:.4f}: the generated ratings vary by that much around their true means."

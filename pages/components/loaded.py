@@ -17,6 +17,7 @@ from engine.interactions import Interactions
 from engine.profile import Profile, Tail, item_table, over_time, profile, rating_counts, tail
 from engine.settings import settings
 from engine.splits import Split, make_split
+from pages.components import titles
 
 if TYPE_CHECKING:
     from engine.decomposition import RankCurve, Spectrum
@@ -49,10 +50,10 @@ def refuse(name: str) -> InputError:
     """Why a page does not show the dataset of this name, in one sentence."""
     if is_path(name):
         return InputError(f"A link cannot name a file of this machine ('{name}'): upload it on the Data page.")
-    titles = {entry.name: entry.title for entry in datasets.listing()}
-    if name in titles:
-        return InputError(f"{titles[name]} is not on this machine yet: download it on the Data page.")
-    return unknown("dataset", name, titles)
+    known = titles.dataset_titles()
+    if name in known:
+        return InputError(f"{known[name]} is not on this machine yet: download it on the Data page.")
+    return unknown("dataset", name, known)
 
 
 def portrait(name: str) -> Portrait:

@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from engine.config import RunConfig
+from engine.models import MODELS
 from engine.models.configs import AutoencoderConfig, SVDConfig
 
 WIDTH = 240
@@ -34,7 +35,7 @@ def network_card(config: RunConfig, shape: tuple[int, int] | None) -> None:
         elif isinstance(model, SVDConfig):
             st.caption(f"SVD is a linear network with one code layer of {model.rank} and tied weights, solved in closed form.")
         else:
-            st.caption(f"The model '{model.name}' has no layers.")
+            st.caption(f"{MODELS[model.name].title} has no layers.")
 
 
 def network_image(config: RunConfig, shape: tuple[int, int] | None) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from engine.errors import InputError
 from engine.store import Run
 from pages.components import words
 from pages.components.frame import mistakes_as_sentences
@@ -50,20 +49,14 @@ def ask(run: Run, data: Interactions, able: bool) -> str | None:
             file = st.file_uploader("or a CSV file of such lines", type=["csv", "txt"], max_upload_size=UPLOAD_MB)
             sent = st.form_submit_button("Recommend", type="primary")
         if sent:
+            from engine.recommendations import read_ratings
+
             with mistakes_as_sentences():
-                ratings = _read(text, file.getvalue() if file else b"", data)
+                lines = (text or "").strip()
+                ratings = read_ratings(lines if lines or file is None else file.getvalue(), data)
                 st.session_state[_DONE] = True
-                return ratings
+                return written(ratings, data)
     return None
-
-
-def _read(text: str | None, upload: bytes, data: Interactions) -> str:
-    from engine.recommendations import parse_ratings
-
-    try:
-        return written(parse_ratings((text or "").strip() or upload.decode("utf-8-sig"), data), data)
-    except UnicodeDecodeError:
-        raise InputError("The file is not text in UTF-8: save it as CSV in UTF-8.") from None
 
 
 def _examples(scale: tuple[float, float]) -> tuple[float, float, float]:

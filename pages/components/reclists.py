@@ -8,26 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from engine.store import Run
-from pages.components import charts, words
-from pages.components.status import verdict_against_svd
+from pages.components import charts, titles, words
+from pages.components.cards import card_title, download
 
 ROWS = 100
 HISTORY_HEIGHT = 262
 GENRES = 10
 FEW = 3
-TIMES = {1: "one re-feed", 2: "two re-feeds"}
-
-
-def model_title(config: dict[str, Any]) -> str:
-    """The model of a stored configuration in a few words, such as "Autoencoder 512 · 256, one re-feed"."""
-    model, steps = config.get("model", {}), config.get("refeed", {}).get("steps", 0)
-    if model.get("name") != "autoencoder":
-        return {"mean": "Global mean", "bias": "User + item bias", "popularity": "Popularity"}.get(
-            model.get("name", ""), f"SVD rank {model.get('rank', '?')}"
-        )
-    kind = "Item-based autoencoder" if model.get("orientation") == "item" else "Autoencoder"
-    refeed = f", {TIMES.get(steps, f'{steps} re-feeds')}" if steps else ""
-    return f"{kind} {' · '.join(map(str, model.get('layers', [])))}{refeed}"
 
 
 def starred(scale: tuple[float, float]) -> bool:
@@ -48,9 +35,13 @@ def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float], name
     history = lists["history"]
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            st.markdown(f"**{words.plain(who)} has rated**", width="stretch")
-            st.caption(f"{len(history):,} · mean {lists['mean']:.2f}", width="content")
-            download(pd.DataFrame(history), f"{name}-rated.csv")
+            title = f"{words.plain(who)} has rated"
+            st.markdown(f"**{title}**", width="stretch")
+            st.caption(f"{len(history):,}" + (f" · mean {lists['mean']:.2f}" if history else ""), width="content")
+            download(lambda: pd.DataFrame(history), key=f"{name}-rated", title=title)
+        if not history:
+            st.caption("No rating that the models see: both lists are the same for everybody like this.")
+            return
         asked = st.text_input(
             "Search the rated titles",
             key=f"recommend.search.{who}",
@@ -82,13 +73,11 @@ def taste_card(lists: dict[str, Any], name: str, scale: tuple[float, float]) -> 
     most = sorted(offered, key=lambda one: -one["ratings"])[:GENRES]
     shown = [one for one in offered if one in most]
     with st.container(border=True, gap=None):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown("**Taste by genre**", width="content")
-            if lists["taste"]:
-                download(pd.DataFrame(lists["taste"]), f"{name}-taste.csv")
         if not lists["taste"]:
-            st.caption("This dataset names no genres.")
+            st.markdown("**Taste by genre**")
+            st.caption("This dataset names no genres." if lists["history"] else "Nothing is rated.")
             return
+        card_title("Taste by genre", pd.DataFrame(lists["taste"]), key=f"{name}-taste")
         if not any(abs(one["difference"]) > 1e-9 for one in shown):
             st.caption("All genres are rated alike.")
             return
@@ -104,7 +93,7 @@ def taste_card(lists: dict[str, Any], name: str, scale: tuple[float, float]) -> 
         st.caption(f"Mean rating of a genre minus their mean of {lists['mean']:.2f}; in brackets the number of ratings{others}.")
 
 
-def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]], *, unit: str, other: str, file: str) -> None:
+def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]], *, unit: str, other: str, key: str) -> None:
     """One top list.
 
     Args:
@@ -112,11 +101,10 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
         color: of the title, as Markdown names it.
         unit: "score" for a predicted rating, else what is counted.
         other: whose places stand in the last column.
+        key: unique on the page; names the download.
     """
     with st.container(border=True, height="stretch", gap=None):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f":{color}[**{words.plain(title)}**]", width="content")
-            download(pd.DataFrame(entries).assign(rank=range(1, len(entries) + 1)), file)
+        card_title(f":{color}[{words.plain(title)}]", pd.DataFrame(entries).assign(rank=range(1, len(entries) + 1)), key=key)
         st.caption(caption)
         if not entries:
             st.caption("Every title of the catalogue is rated: there is nothing left to recommend.")
@@ -149,24 +137,10 @@ def _over_all(run: Run) -> str:
     difference = (run.summary or {}).get("difference", {})
     if "svd" not in difference:
         return ""
-    verdict, color = verdict_against_svd(*difference["svd"])
+    verdict, color = titles.verdict(*difference["svd"])
     apart, interval = difference["svd"]
     pairs = f"{difference.get('pairs', 0):,} test pairs of {difference.get('users', 0):,} users"
     return f"  \nFor all users, the run's RMSE minus SVD's: {words.signed(apart)} ± {interval:.4f} on {pairs}: :{color}[**{verdict}**]"
-
-
-def download(frame: pd.DataFrame, name: str) -> None:
-    """A small button that gives the numbers behind a table or chart."""
-    st.download_button(
-        ":material/download:",
-        frame.to_csv(index=False).encode(),
-        file_name=name,
-        mime="text/csv",
-        type="tertiary",
-        on_click="ignore",
-        key=f"download.{name}",
-        help="Download these numbers as CSV",
-    )
 
 
 def measured_by(run: Run) -> tuple[str, str]:

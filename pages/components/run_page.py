@@ -12,13 +12,11 @@ from engine.config import parse, to_toml
 from engine.errors import InputError
 from engine.metrics import definition
 from engine.store import Run
-from pages.components import charts, series, status, words
+from pages.components import run_charts, series, status, titles, words
 from pages.components.cards import card_title, chart_card
-from pages.components.charts import Line
-from pages.components.frame import mistakes_as_sentences
-from pages.components.live import baseline_rules
-from pages.components.run_table import DELETING, PROBLEMS, ask
-from pages.components.session import ACTIVE, look_at, store
+from pages.components.frame import mistakes_as_sentences, say, say_what_was_kept
+from pages.components.run_table import DELETING
+from pages.components.session import ACTIVE, ask, look_at, store
 from pages.components.share import command
 
 SECONDS = 2.0
@@ -42,8 +40,7 @@ def buttons(run: Run) -> None:
         if st.button("Delete", icon=":material/delete:", key="run-delete"):
             st.session_state[DELETING] = [run.id]
             st.rerun()
-    for problem in st.session_state.pop(PROBLEMS, []):
-        st.error(problem, icon=":material/error:")
+    say_what_was_kept()
 
 
 def panel(run: Run) -> None:
@@ -106,7 +103,7 @@ def _against_svd(summary: dict[str, Any]) -> str:
     if "svd" not in difference:
         return "This model predicts no ratings, so there is no RMSE to compare with SVD's."
     value, half = difference["svd"]
-    verdict, color = status.verdict_against_svd(value, half)
+    verdict, color = titles.verdict(value, half)
     pairs = f"{difference.get('pairs', 0):,} test ratings of {difference.get('users', 0):,} users"
     return (
         f"Test RMSE minus SVD's on the same {pairs}: **{words.signed(value)} ± {half:.4f}** (95 % interval over users), "
@@ -115,41 +112,29 @@ def _against_svd(summary: dict[str, Any]) -> str:
 
 
 def _curves(run: Run, frame: pd.DataFrame) -> None:
-    """Held-out RMSE above the objective, as on the Train page."""
+    """Held-out RMSE beside the objective; for a model that is fitted in one step, a sentence."""
+    if not titles.trains(run.config):
+        status.fitted_card(run)
+        return
     if frame.empty:
         return
-    x, y = series.line(frame, "validation/rmse", "epoch")
-    best = status.best_epoch(run, frame)
-    dot = next(((float(a), float(b)) for a, b in zip(x, y, strict=True) if best is not None and round(a) == best and b == b), None)
-    end = float(run.epochs) if run.epochs else None
-    axis = series.AXES["epoch"]
     left, right = st.columns(2, gap="small")
-    held = frame[frame["name"].isin(["validation/rmse", "train/rmse"])]
     with left:
         chart_card(
             "Held-out RMSE",
-            charts.curves(
-                [Line("validation", x, y, dot=dot), Line("train", *series.line(frame, "train/rmse", "epoch"), dash="dashed")],
-                x_name=axis,
-                y_name="RMSE (rating units)",
-                rules=baseline_rules(run),
-                x_end=end,
-            ),
-            held,
+            run_charts.held_out(run, frame),
+            frame[frame["name"].isin(["validation/rmse", "train/rmse"])],
             key=f"run-held-out-{run.name}",
-            alt="Held-out RMSE by epoch: validation solid, train dashed, baselines as horizontal lines",
+            alt=run_charts.HELD_OUT_ALT,
             caption="Validation solid, train dashed; the ring is the best epoch.",
         )
-    lines = [Line("ratings", *series.line(frame, "train/loss", "epoch"))]
-    if run.config.get("refeed", {}).get("steps"):
-        lines.append(Line("re-feed", *series.line(frame, "train/refeed_loss", "epoch"), colour="vermilion", dash="dotted"))
     with right:
         chart_card(
             "Training objective",
-            charts.curves(lines, x_name=axis, y_name="loss (squared rating units)", x_end=end),
+            run_charts.objective(run, frame),
             frame[frame["name"].isin(["train/loss", "train/refeed_loss"])],
             key=f"run-objective-{run.name}",
-            alt="Training loss by epoch: first pass solid, re-feed pass dotted",
+            alt=run_charts.OBJECTIVE_ALT,
             caption="Mean squared error per rating of the first pass, dropout on.",
         )
 
@@ -160,7 +145,7 @@ def _configuration(run: Run) -> None:
         try:
             config = parse(run.config)
         except InputError as error:
-            st.error(str(error), icon=":material/error:")
+            say("error", str(error))
             return
         text = to_toml(config)
         st.caption("To repeat it in a terminal:")

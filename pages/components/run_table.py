@@ -9,14 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from engine import background
-from engine.config import RunConfig, differences, parse
-from engine.datasets import listing
+from engine.config import differences, parse
 from engine.errors import InputError
 from engine.store import Run
 from engine.store.states import STATES
-from pages.components import words
-from pages.components.session import ACTIVE, store
-from pages.components.status import verdict_against_svd
+from pages.components import linked, titles, words
+from pages.components.frame import say_later, say_what_was_kept
+from pages.components.session import ACTIVE, ask, store
 
 SECONDS = 2.0
 SHOWN = 500
@@ -29,13 +28,17 @@ CHIPS = {
     "failed": "#C24D00",
     "crashed": "#C24D00",
 }
-VERDICTS = {"better": "#00805C", "not distinguishable": "#6B7280", "SVD better": "#C24D00"}
+VERDICTS = {
+    titles.BETTER.format("SVD"): "#00805C",
+    titles.UNDECIDED: "#6B7280",
+    titles.NOT_BETTER.format("SVD"): "#C24D00",
+}
 """Colours of the chips, dark enough for their white letters."""
 
 OWN_COLUMN = ("dataset.name", "split.kind", "model.name", "model.layers")
 """Fields that have a column of their own, so that they are not listed among the settings."""
 
-PICKED, PROBLEMS, DELETING = "runs.picked", "runs.problems", "runs.deleting"
+PICKED, DELETING = "runs.picked", "runs.deleting"
 
 
 def runs_now() -> list[Run]:
@@ -53,16 +56,15 @@ def _turn(active: bool) -> None:
     runs = runs_now()
     if any(run.state in ACTIVE for run in runs) != active:
         st.rerun()
-    titles = {entry.name: entry.title for entry in listing()}
-    shown = _filtered(runs, titles)
-    for problem in st.session_state.pop(PROBLEMS, []):
-        st.error(problem, icon=":material/error:")
+    known = titles.dataset_titles()
+    shown = _filtered(runs, known)
+    say_what_was_kept()
     picked = [run for run in shown if run.id in set(st.session_state.get(PICKED, ()))]
     _actions(picked)
     if not shown:
         st.caption("No run fits the filters.")
         return
-    rows = pd.DataFrame([_row(run, titles) for run in shown])
+    rows = pd.DataFrame([_row(run, known) for run in shown])
     ids = [run.id for run in shown]
     # Rows are chosen by their place: a table with other rows is another widget, which starts with the same runs chosen.
     key = f"runs-{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:12]}"
@@ -85,14 +87,21 @@ def _turn(active: bool) -> None:
     )
 
 
-def _filtered(runs: list[Run], titles: dict[str, str]) -> list[Run]:
+def _filtered(runs: list[Run], known: dict[str, str]) -> list[Run]:
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         states = st.pills("State", [*STATES], selection_mode="multi", key="runs_state", bind="query-params", wrap=True)
-    names = sorted({str(run.config.get("dataset", {}).get("name")) for run in runs})
+    shown = {name: titles.dataset_title(name, known) for name in {_dataset(run) for run in runs}}
+    # Files in different folders may bear the same name.
+    shown = {name: title if [*shown.values()].count(title) == 1 else name for name, title in shown.items()}
     with right:
-        wanted = st.multiselect("Dataset", names, key="runs_dataset", bind="query-params", placeholder="all datasets", filter_mode=None)
-    return [run for run in runs if (not states or run.state in states) and (not wanted or run.config["dataset"]["name"] in wanted)]
+        names = sorted(shown, key=shown.__getitem__)
+        wanted = linked.several("Dataset", names, "runs_dataset", naming=shown.__getitem__, empty="all datasets")
+    return [run for run in runs if (not states or run.state in states) and (not wanted or _dataset(run) in wanted)]
+
+
+def _dataset(run: Run) -> str:
+    return str(run.config.get("dataset", {}).get("name"))
 
 
 def _actions(picked: list[Run]) -> None:
@@ -119,19 +128,6 @@ def _actions(picked: list[Run]) -> None:
         st.caption(f"{len(picked)} chosen" if picked else "none chosen", width="content")
 
 
-def ask(ids: list[str], want: str) -> None:
-    """Tell runs to pause, stop or go on; what a run refuses is kept for the page to show."""
-    problems = []
-    for run_id in ids:
-        try:
-            store().ask(run_id, want)
-        except InputError as error:
-            problems.append(str(error))
-    if want == "run":
-        background.ensure_daemon()
-    st.session_state[PROBLEMS] = problems
-
-
 def confirm_deletion() -> None:
     """The dialog before runs are deleted, if a person has just asked for it."""
     ids = st.session_state.pop(DELETING, None)
@@ -154,13 +150,11 @@ def _dialog(ids: list[str]) -> None:
 
 def delete(ids: list[str]) -> None:
     """Delete runs; what the engine refuses is kept for the page to show, and a page of a run that is gone becomes that of all runs."""
-    problems = []
     for run_id in ids:
         try:
             store().delete(run_id)
         except InputError as error:
-            problems.append(str(error))
-    st.session_state[PROBLEMS] = problems
+            say_later(str(error))
     if store().find(st.query_params.get("run", "")) is None:
         st.query_params.pop("run", None)
 
@@ -170,56 +164,32 @@ def _pick(key: str, ids: list[str]) -> None:
     st.session_state[PICKED] = [ids[row] for row in rows if row < len(ids)]
 
 
-def _row(run: Run, titles: dict[str, str]) -> dict[str, Any]:
+def _row(run: Run, known: dict[str, str]) -> dict[str, Any]:
     summary = run.summary or {}
     metrics, baselines = summary.get("metrics", {}), summary.get("baselines", {})
     test, pair = metrics.get("test", {}), summary.get("difference", {}).get("svd")
-    name = str(run.config.get("dataset", {}).get("name"))
+    split = run.config.get("split", {})
     try:
-        config: RunConfig | None = parse(run.config)
+        changed = differences(parse(run.config))
     except InputError:  # of an older version
-        config = None
-    verdict = {"distinguishable": "better", "SVD wins": "SVD better"}
-    against = verdict_against_svd(*pair)[0] if pair else None
+        changed = {}
     return {
         "name": run.name,
         "state": [run.state],
-        "dataset": titles.get(name, name.rpartition("/")[2]),
-        "split": _split(run.config.get("split", {})),
-        "model": _model(config),
-        "epoch": f"{run.epoch} / {run.epochs}",
-        "best": summary.get("best_epoch"),
+        "dataset": titles.dataset_title(_dataset(run), known),
+        "split": titles.split_title(str(split.get("kind")), split),
+        "model": titles.model_title(run.config),
+        "epoch": f"{run.epoch} / {run.epochs}" if titles.trains(run.config) else None,
+        "best": summary.get("best_epoch") if titles.trains(run.config) else None,
         "validation": metrics.get("validation", {}).get("rmse"),
         "rmse": test.get("rmse"),
         "rmse_clipped": test.get("rmse_clipped"),
         "svd": baselines.get("svd", {}).get("rmse"),
-        "against": [verdict.get(against, against)] if against else None,
+        "against": [titles.verdict(*pair)[0]] if pair else None,
         "seconds": summary.get("seconds_per_epoch"),
         "created": pd.Timestamp(run.created, unit="s", tz="UTC"),
-        "settings": [setting(path, value) for path, value in differences(config).items() if path not in OWN_COLUMN] if config else None,
+        "settings": [titles.setting(path, value) for path, value in changed.items() if path not in OWN_COLUMN],
     }
-
-
-def setting(path: str, value: Any) -> str:
-    """A field that is not at its default, in a few letters: "lr 0.0005"."""
-    shown = ", ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{path.partition('.')[2].replace('_', ' ')} {shown}"
-
-
-def _split(options: dict[str, Any]) -> str:
-    """The scheme and its share, such as "last 10 %"."""
-    share = options.get("quantile", options.get("test"))
-    return f"{options.get('kind')} " + (f"{share:.0%}".replace("%", " %") if share is not None else "")
-
-
-def _model(config: RunConfig | None) -> str:
-    if config is None:
-        return "–"
-    values = config.model.model_dump()
-    layers = "–".join(map(str, values.get("layers", ())))
-    item_based = ", item-based" if values.get("orientation") == "item" else ""
-    rank = f" rank {values['rank']}" if "rank" in values else ""
-    return (layers or f"{values['name']}{rank}") + item_based
 
 
 def _columns() -> dict[str, Any]:
@@ -228,10 +198,10 @@ def _columns() -> dict[str, Any]:
     return {
         "name": column.TextColumn("name", pinned=True, width=128),
         "state": column.MultiselectColumn("state", options=[*CHIPS], color=[*CHIPS.values()], width=86),
-        "epoch": column.TextColumn("epoch", width=68, help="Epochs done, of those asked for."),
+        "epoch": column.TextColumn("epoch", width=68, help="Epochs done, of those asked for; none for a model that is fitted in one step."),
         "dataset": column.TextColumn("dataset"),
-        "split": column.TextColumn("split", help="The scheme and the share that is tested; by time: the quantile up to which is trained."),
-        "model": column.TextColumn("model", help="Encoder layers of an autoencoder, else the model's name."),
+        "split": column.TextColumn("split", help="Scheme and share that is tested; by time: the earlier share, which is learned from."),
+        "model": column.TextColumn("model", help="The model, with the encoder layers of an autoencoder."),
         "best": column.NumberColumn("best", width=50, help="The epoch whose weights are kept: the best on validation."),
         "validation": column.NumberColumn("validation", help="Validation RMSE at the best epoch, in rating units.", **error),
         "rmse": column.NumberColumn("test", help="Test RMSE, read once, at the end; in rating units.", **error),

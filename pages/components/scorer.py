@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from engine.config import parse
 from engine.settings import settings
 from engine.store import Run
 from pages.components.session import store
@@ -15,6 +17,7 @@ from pages.components.session import store
 if TYPE_CHECKING:
     from engine.experiment import TrainedRun
     from engine.recommendations import Service
+    from engine.splits import Split
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,33 @@ class Opened:
 
 
 def opened(run: Run) -> Opened:
-    """The run's best model so far; the latest three are kept in memory."""
+    """The run's best model so far, which changes at its checkpoints; the latest three are kept in memory."""
     with st.spinner(f"Loading {run.name} …"):
-        return _opened(settings().store_url, run.id, (run.state, run.epoch, run.finished))
+        return _opened(settings().store_url, run.id, store().changed(run.id, "model"), run.state == "finished")
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _opened(_url: str, run_id: str, _moment: tuple[Any, ...]) -> Opened:
+def _opened(url: str, run_id: str, changed: float, finished: bool) -> Opened:
     from engine.experiment import load_model
     from engine.recommendations import serve
 
-    trained = load_model(run_id, store())
+    trained = load_model(run_id, store(), _split_of(store().get(run_id)))
     names = sorted(map(str, trained.split.interactions.users.index), key=_as_people_sort)
     return Opened(trained, serve(trained), tuple(names))
+
+
+def _split_of(run: Run) -> Split:
+    """The run's split, shared with all runs that have the same."""
+    config = parse(run.config).model_dump(mode="json")
+    parts = json.dumps({section: config[section] for section in ("dataset", "preprocessing", "split")})
+    return _split(repr(settings()), parts, (run.facts or {}).get("split_fingerprint"))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _split(where: str, parts: str, fingerprint: str | None) -> Split:
+    from engine.experiment import open_split
+
+    return open_split(parse(json.loads(parts)))
 
 
 def _as_people_sort(name: str) -> list[tuple[int, str]]:

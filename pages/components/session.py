@@ -8,8 +8,10 @@ import streamlit as st
 
 from engine import background
 from engine.config import RunConfig
+from engine.errors import InputError
 from engine.settings import settings
 from engine.store import Run, RunStore
+from pages.components.frame import say_later
 
 ACTIVE = ("queued", "running")
 """States in which a run's rows may still change without anybody's doing."""
@@ -42,6 +44,17 @@ def submit(config: RunConfig, watch_user: str | None = None) -> Run:
     run = store().create(config.model_dump(mode="json"), watch_user=watch_user)
     background.ensure_daemon()
     return run
+
+
+def ask(ids: list[str], want: str) -> None:
+    """Tell runs to run, pause or stop, as a button's callback; what the engine refuses is kept to be said."""
+    for run_id in ids:
+        try:
+            store().ask(run_id, want)
+        except InputError as error:
+            say_later(str(error))
+    if want == "run":
+        background.ensure_daemon()
 
 
 def look_at(run_id: str) -> Run:

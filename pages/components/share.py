@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -10,7 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.config import RunConfig, differences
+from engine.config import RunConfig, differences, format_value
 
 
 def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunConfig | None = None) -> None:
@@ -31,11 +30,5 @@ def link(query: Mapping[str, str]) -> str:
 
 def command(config: RunConfig) -> str:
     """The command line that trains a configuration."""
-    settings = [f"--set {shlex.quote(f'{path}={_value(value)}')}" for path, value in differences(config).items()]
+    settings = [f"--set {shlex.quote(f'{path}={format_value(value)}')}" for path, value in differences(config).items()]
     return " ".join(["python -m engine train", *settings])
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(str(part) for part in value)
-    return value if isinstance(value, str) else json.dumps(value)

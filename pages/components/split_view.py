@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from engine.config import RunConfig
 from engine.profile import later_training_share, over_time, split_parts
 from engine.splits import Split
-from pages.components import linked
+from pages.components import linked, titles
 from pages.components.cards import card_title, chart_card
+from pages.components.frame import say
 from pages.components.loaded import configured, split_of
 from pages.components.plots import Bars, bars
 
@@ -21,14 +22,6 @@ KINDS: dict[str, type[BaseModel]] = {
 }
 """Name of each split scheme → the class of its options."""
 
-TITLES = {
-    "random": "random",
-    "stratified": "stratified by user",
-    "time": "by time",
-    "last": "last ratings of each user",
-    "users": "held-out users",
-    "predefined": "the publisher's",
-}
 PARTS = {"train": "train", "fold_in": "fold-in", "validation": "validation", "test": "test"}
 COLOURS = {"train": "blue", "fold_in": "purple", "validation": "vermilion", "test": "green"}
 USE = {
@@ -45,7 +38,7 @@ def choose(name: str, prefix: str) -> RunConfig:
     Returns:
         The configuration of this dataset and split. Raises InputError where the options do not fit.
     """
-    kind = linked.select("Split", list(KINDS), f"{prefix}split", naming=lambda one: TITLES.get(one, one))
+    kind = linked.select("Split", list(KINDS), f"{prefix}split", naming=titles.split_title)
     st.caption((KINDS[kind].__doc__ or "").strip())
     options: dict[str, Any] = {"kind": kind}
     for field, info in KINDS[kind].model_fields.items():
@@ -69,10 +62,11 @@ def show(config: RunConfig) -> None:
         st.caption(" · ".join(f"**{PARTS[part]}** {USE[part]}" for part in parts["part"]))
         st.caption(_kept(split))
     if config.split.kind == "last":
-        st.warning(
+        say(
+            "warning",
             "This split leaks time across users: while one user's latest ratings are held out, other users' still later ratings are "
             "in training. It measures less than the time split does how well the future is predicted.",
-            icon=":material/history_toggle_off:",
+            icon="history_toggle_off",
         )
     if split.interactions.timestamps is not None:
         _in_time(split)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from engine import background
 from engine.store import Run
-from pages.components import series, words
+from pages.components import series, titles, words
 from pages.components.cards import tile
+from pages.components.frame import say
 
 BADGES: dict[str, tuple[Any, str]] = {
     "queued": ("gray", ":material/schedule:"),
@@ -22,6 +24,13 @@ BADGES: dict[str, tuple[Any, str]] = {
     "failed": ("red", ":material/error:"),
     "crashed": ("red", ":material/heart_broken:"),
 }
+ENGINE = {
+    "ready": "engine ready: a run starts at once",
+    "starting": "starting the engine",
+    "down": "the engine starts with the run",
+}
+"""What may be said of each state of the background engine."""
+
 MEANING = {
     "rmse": "Root mean squared error on the validation ratings, which the model has not seen: √ mean (predicted − actual)², "
     "in rating units.",
@@ -47,22 +56,22 @@ def status_line(run: Run, frame: pd.DataFrame) -> None:
         done = min(1.0, run.epoch / run.epochs) if run.epochs else 0.0
         st.progress(1.0 if run.state == "finished" else done, width=120)
     if run.error:
-        st.error(run.error, icon=":material/error:")
+        say("error", run.error)
     elif run.state == "crashed":
-        st.error("The process that trained it is gone. Resume goes on from the last checkpoint.", icon=":material/heart_broken:")
+        say("error", "The process that trained it is gone. Resume goes on from the last checkpoint.", icon="heart_broken")
 
 
 def _progress(run: Run, frame: pd.DataFrame) -> str:
     if run.state == "queued":
         return _waiting(run)
-    pace = seconds_per_epoch(frame)
-    parts = [f"epoch {run.epoch} / {run.epochs}"]
+    parts = [progress_words(run)]
     if run.state == "running" and run.epoch == 0:
         parts.append(run.note or "starting")
-    if pace:
-        parts.append(f"{words.duration(pace)} each")
-        if run.state == "running" and run.epochs > run.epoch:
-            parts.append(f"{words.duration(pace * (run.epochs - run.epoch))} left")
+    if titles.trains(run.config):
+        if pace := seconds_per_epoch(run, frame):
+            parts.append(f"{words.duration(pace)} each")
+        if run.state == "running" and (left := seconds_left(run, frame)):
+            parts.append(f"{words.duration(left)} left")
     if run.state == "running" and run.want != "run":
         parts.append("pausing" if run.want == "pause" else "stopping")
     if run.state in ("paused", "stopped", "crashed"):
@@ -73,20 +82,32 @@ def _progress(run: Run, frame: pd.DataFrame) -> str:
     return " · ".join(parts)
 
 
+def progress_words(run: Run) -> str:
+    """How far a run is, such as "epoch 3 / 40"."""
+    if titles.trains(run.config):
+        return f"epoch {run.epoch} / {run.epochs}"
+    return "fitted in one step" if run.epoch else "to be fitted in one step"
+
+
 def _waiting(run: Run) -> str:
     if run.queue != "daemon":
         return "waiting for the process that made it"
-    return {"down": "starting the engine", "starting": "starting the engine"}.get(background.daemon_state(), "waiting for a free slot")
+    return "waiting for a free slot" if background.daemon_state() == "ready" else ENGINE["starting"]
 
 
-def seconds_per_epoch(frame: pd.DataFrame) -> float | None:
-    """Median time between the ends of the latest epochs."""
+def seconds_per_epoch(run: Run, frame: pd.DataFrame) -> float | None:
+    """Median seconds of training per epoch, as the summary and the command line tell it; None before the first epoch's end."""
+    seconds = frame.loc[frame["name"] == "train/seconds", "value"]
+    return float(seconds.median()) if len(seconds) else (run.summary or {}).get("seconds_per_epoch")
+
+
+def seconds_left(run: Run, frame: pd.DataFrame) -> float | None:
+    """Until the last epoch's end, by the time between the ends of the latest epochs: validation takes its share of it."""
     ends = frame.loc[frame["name"] == "train/loss", "seconds"].to_numpy(float)[-11:]
-    if len(ends) == 0:
+    if not len(ends) or run.epochs <= run.epoch:
         return None
-    if len(ends) == 1:
-        return float(ends[0])
-    return float(pd.Series(ends).diff().median())
+    pace = float(np.median(np.diff(ends))) if len(ends) > 1 else float(ends[0])
+    return pace * (run.epochs - run.epoch)
 
 
 def best_epoch(run: Run, frame: pd.DataFrame) -> int | None:
@@ -99,11 +120,19 @@ def best_epoch(run: Run, frame: pd.DataFrame) -> int | None:
 
 
 def tiles(run: Run, frame: pd.DataFrame) -> None:
-    """Validation RMSE, train loss, best epoch, and the difference to SVD."""
-    first, second, third, fourth = st.columns(4, gap="small")
+    """Validation RMSE, train loss, best epoch, and the difference to SVD; of a model fitted in one step what there is of them."""
     rmse = list(series.per_epoch(frame, "validation/rmse").values())
     batch = series.last(frame, "batch/loss")
     best = best_epoch(run, frame)
+    if not titles.trains(run.config):
+        if rmse:
+            mine, svd = st.columns(2, gap="small")
+            with mine:
+                tile("validation RMSE", words.measured(rmse[-1]), "", MEANING["rmse"])
+            with svd:
+                _against_svd(run.facts or {}, frame, best)
+        return
+    first, second, third, fourth = st.columns(4, gap="small")
     with first:
         tile("validation RMSE", words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
     with second:
@@ -137,23 +166,27 @@ def _against_svd(facts: dict[str, Any], frame: pd.DataFrame, best: int | None) -
     if math.isnan(difference) or math.isnan(interval):
         tile(label, "–", "", MEANING["svd"])
         return
-    verdict, color = verdict_against_svd(difference, interval)
+    verdict, color = titles.verdict(difference, interval)
     counted = f"{pairs:,} pairs · " if pairs else ""
     tile(label, words.signed(difference), f"{counted}±{interval:.4f} · :{color}[**{verdict}**]", MEANING["svd"])
 
 
-def verdict_against_svd(difference: float, interval: float) -> tuple[str, Any]:
-    """What may be said of a difference of RMSEs (negative: better than SVD), and its colour."""
-    if abs(difference) <= interval:
-        return "not distinguishable", "gray"
-    return ("distinguishable", "green") if difference < 0 else ("SVD wins", "orange")
+def fitted_card(run: Run) -> None:
+    """What stands in the place of curves for a model that has none."""
+    with st.container(border=True):
+        st.markdown(f"**{words.plain(titles.model_title(run.config))}**: {progress_words(run)}")
+        st.caption("It is computed from all training ratings at once, so that there are no epochs and no curve over them.")
 
 
 def final_result(run: Run) -> None:
     """One line with the test figures of a finished run beside the baselines', on the same pairs."""
     summary = run.summary or {}
     test = summary.get("metrics", {}).get("test", {})
+    if not test:
+        return
     if "rmse" not in test:
+        measured = " · ".join(f"{words.plain(name)} {value:.4f}" for name, value in test.items())
+        st.caption(f"**Test, read once:** {measured}. It predicts no ratings, so that it has no RMSE.")
         return
     parts = [f"**Test, read once:** RMSE {test['rmse']:.4f}"]
     for name, title in (("svd", "SVD"), ("bias", "user + item bias")):
@@ -161,7 +194,7 @@ def final_result(run: Run) -> None:
         if value is not None:
             parts.append(f"{title} {value:.4f}")
     if pair := summary.get("difference", {}).get("svd"):
-        verdict, color = verdict_against_svd(*pair)
+        verdict, color = titles.verdict(*pair)
         counts = f"{summary['difference'].get('pairs', 0):,} pairs of {summary['difference'].get('users', 0):,} users"
         parts.append(f"against SVD {words.signed(pair[0])} ± {pair[1]:.4f} on {counts}: :{color}[{verdict}]")
     st.caption(" · ".join(parts))

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.datasets import Columns, Preview, preview, save_upload
 from engine.errors import InputError
 from pages.components import words
-from pages.components.frame import mistakes_as_sentences
+from pages.components.frame import mistakes_as_sentences, say, say_later, say_what_was_kept
 
 TYPES = ["csv", "tsv", "txt", "dat", "gz", "parquet"]
 ROLES = {
@@ -52,8 +52,7 @@ def upload_form(chosen_key: str, tab_key: str, first_tab: str) -> None:
                 on_click=_save,
                 args=(file.name, content, columns, chosen_key, tab_key, first_tab),
             )
-        if problem := st.session_state.pop(f"{SAVED}.problem", None):
-            st.error(problem, icon=":material/error:")
+        say_what_was_kept()
 
 
 def _mapping(guessed: Preview, file_id: str) -> Columns:
@@ -87,9 +86,9 @@ def _understood(seen: Preview, columns: Columns) -> None:
     needed = ("user", "item") if columns.implicit else ("user", "item", "rating")
     missing = [role for role in needed if getattr(columns, role) is None]
     if missing:
-        st.warning(f"Choose the column of the {' and the '.join(missing)} on the left.", icon=":material/arrow_back:")
+        say("warning", f"Choose the column of the {' and the '.join(missing)} on the left.", icon="arrow_back")
     elif seen.problem:
-        st.error(seen.problem, icon=":material/error:")
+        say("error", seen.problem)
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the file …")
@@ -103,4 +102,4 @@ def _save(filename: str, content: bytes, columns: Columns, chosen_key: str, tab_
         st.session_state[tab_key] = first_tab
         st.session_state[SAVED] = filename
     except InputError as error:
-        st.session_state[f"{SAVED}.problem"] = str(error)
+        say_later(str(error))

@@ -32,7 +32,7 @@ def watched_card(run: Run) -> None:
         mine = [entry for entry in lists if entry["model"] == "run"]
         svd = [entry for entry in lists if entry["model"] == "svd"]
         if not mine:
-            st.caption("The first list comes with the end of an epoch.")
+            st.caption("The first list comes with the end of the first epoch.")
         else:
             _now(mine[-1], mine[0])
         if svd:

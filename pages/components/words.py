@@ -37,5 +37,8 @@ def measured(number: float | None) -> str:
 
 def plain(text: str) -> str:
     """Text from outside (a title, a file name, a link's part) so that Markdown shows it letter by letter, on one line."""
+    # Of bare addresses, browsers' Markdown makes links by itself; a sign without width keeps it from seeing them.
+    text = re.sub(r"(https?:(?=//)|www(?=\.)|@(?=[-\w]+\.\w))", "\\1\u2060", text, flags=re.IGNORECASE)
     text = re.sub(r"([\\`*_{}\[\]()<>#!|~$:^])", r"\\\1", " ".join(text.split()))
-    return re.sub(r"^(\d*)(\\?[-+.)=])", r"\1\\\2", text)
+    # At the beginning of a line, these would make a list, or a rule across the page.
+    return re.sub(r"^(?=-|\+(?:\s|$)|\d+\.(?:\s|$))(\d*)", r"\1\\", text)

@@ -1,0 +1,85 @@
+"""What pages call things: one wording for each dataset, split, model, setting and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.config import format_value
+from engine.datasets import listing
+from engine.models import MODELS
+
+SPLITS = {
+    "random": ("random", "random {}"),
+    "stratified": ("stratified by user", "stratified by user, {}"),
+    "time": ("time", "time, first {}"),
+    "last": ("last of each user", "last {}"),
+    "users": ("held-out users", "held-out users, {}"),
+    "predefined": ("publisher's split", "publisher's split"),
+}
+"""Split scheme → its title without and with its share: of the ratings or users that are tested; by time, of the earlier ratings, which
+are learned from."""
+
+TIMES = {1: "one re-feed", 2: "two re-feeds"}
+BETTER, NOT_BETTER, UNDECIDED = "better than {}", "{} is better", "not distinguishable"
+
+
+def dataset_titles() -> dict[str, str]:
+    """Title of every registered dataset and saved upload, by name."""
+    return {entry.name: entry.title for entry in listing()}
+
+
+def dataset_title(name: str, known: Mapping[str, str] | None = None) -> str:
+    """What people call a dataset; of a file its last part.
+
+    Args:
+        known: `dataset_titles()`, where many are named.
+    """
+    return (dataset_titles() if known is None else known).get(name, Path(name).name)
+
+
+def split_title(kind: str, options: Mapping[str, Any] | None = None) -> str:
+    """A split scheme, with its share where its options are given, such as "last 10 %"."""
+    bare, full = SPLITS.get(kind, (kind, kind))
+    share = (options or {}).get("quantile" if kind == "time" else "test")
+    return bare if share is None else full.format(f"{share:.0%}".replace("%", " %"))
+
+
+def trains(config: Mapping[str, Any]) -> bool:
+    """Whether the model of a stored configuration learns in epochs; the others are fitted in one step."""
+    return config.get("model", {}).get("name") == "autoencoder"
+
+
+def model_title(config: Mapping[str, Any]) -> str:
+    """The model of a stored configuration, such as "Deep autoencoder 512 · 256, one re-feed"."""
+    model, steps = config.get("model", {}), config.get("refeed", {}).get("steps", 0)
+    name = str(model.get("name", "–"))
+    title = MODELS[name].title if name in MODELS else name
+    if "rank" in model:
+        title += f" rank {model['rank']}"
+    if not trains(config):
+        return title
+    title += " " + " · ".join(map(str, model.get("layers", [])))
+    if model.get("orientation") == "item":
+        title += ", item-based"
+    return title + (f", {TIMES.get(steps, f'{steps} re-feeds')}" if steps else "")
+
+
+def setting(path: str, value: Any) -> str:
+    """A field that is not at its default, in a few letters: "lr 0.0005"."""
+    section, _, field = path.partition(".")
+    return f"{section if field in ('name', 'kind') else field.replace('_', ' ')} {format_value(value)}"
+
+
+def verdict(difference: float, interval: float, other: str = "SVD") -> tuple[str, Literal["green", "orange", "gray"]]:
+    """What may be said of a difference of RMSEs, and its colour.
+
+    Args:
+        difference: negative where the model is better than the other one.
+        interval: half-width of its 95 % interval.
+        other: what the model is compared with.
+    """
+    if abs(difference) <= interval:
+        return UNDECIDED, "gray"
+    return (BETTER.format(other), "green") if difference < 0 else (NOT_BETTER.format(other), "orange")
