@@ -73,7 +73,7 @@ class TrainingConfig(_Section):
     monitor: Literal["rmse", "rmse_clipped", "rmse_user_mean", "mae"] = Field(
         "rmse", title="Chosen by", description="Validation metric that picks the best epoch, and that patience watches."
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Of weights, batches, dropout and noise.")
+    seed: int = Field(0, ge=0, le=2**53 - 1, title="Seed", description="Of weights, batches, dropout and noise.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device", description="auto: a CUDA GPU where there is one.")
 
 

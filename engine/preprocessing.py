@@ -26,7 +26,7 @@ class PreprocessingConfig(BaseModel):
     )
     scale_low: float | None = Field(None, title="Lowest rating", description="Predictions are clipped to it; the data's own when empty.")
     scale_high: float | None = Field(None, title="Highest rating", description="Predictions are clipped to it; the data's own when empty.")
-    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed of the sample", description="Draws the sample of users.")
+    seed: int = Field(0, ge=0, le=2**53 - 1, title="Seed of the sample", description="Draws the sample of users.")
 
     @model_validator(mode="after")
     def _scale_in_order(self) -> Self:

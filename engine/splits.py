@@ -89,7 +89,7 @@ class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seed: int = Field(
-        0, ge=0, le=2**63 - 1, title="Split seed", description="Draws the held-out ratings; the same seed holds out the same ones."
+        0, ge=0, le=2**53 - 1, title="Split seed", description="Draws the held-out ratings; the same seed holds out the same ones."
     )
 
 

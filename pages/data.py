@@ -224,7 +224,7 @@ def main() -> None:
     with top:
         buttons = header("Data", "What models learn from: look at the ratings before you train, and see what a split holds out.")
     query = {"dataset.name": entry.name} | (draft.to_query(config) if config is not None else {})
-    label = "Train on this split" if config is not None else "Train on this"
+    label = "Train on this split" if config is not None else f"Train on {entry.title}"
     if buttons.button(label, type="primary", icon=":material/model_training:", key="data-train"):
         st.switch_page(TRAIN, query_params=query)
     share_buttons(buttons, st.query_params.to_dict())

@@ -125,7 +125,7 @@ def between(lists: dict[str, Any], liked: float, rates: bool, run: Run) -> None:
     """The lines under both lists: how to read them, what they have in common, and which model is better for all users."""
     mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
     st.caption(
-        f":green[**✓**] held out and liked (≥ {liked:g}) · score: predicted rating"
+        f":green[**✓**] held out and liked (≥ {liked:g}) · score: predicted rating, not clipped to the scale"
         f"{'' if rates else ' (this run counts ratings instead)'} · \\#: place in the other one's order · "
         f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: run {mine:,.0f}, SVD {svd:,.0f} ratings"
         + _over_all(run)

@@ -121,7 +121,8 @@ def best_epoch(run: Run, frame: pd.DataFrame) -> int | None:
 
 def tiles(run: Run, frame: pd.DataFrame) -> None:
     """Validation RMSE, train loss, best epoch, and the difference to SVD; of a model fitted in one step what there is of them."""
-    rmse = list(series.per_epoch(frame, "validation/rmse").values())
+    per_epoch = series.per_epoch(frame, "validation/rmse")
+    rmse = list(per_epoch.values())
     batch = series.last(frame, "batch/loss")
     best = best_epoch(run, frame)
     if not titles.trains(run.config):
@@ -134,7 +135,8 @@ def tiles(run: Run, frame: pd.DataFrame) -> None:
         return
     first, second, third, fourth = st.columns(4, gap="small")
     with first:
-        tile("validation RMSE", words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
+        label = "validation RMSE" if run.state != "finished" else "validation RMSE, last epoch"
+        tile(label, words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
     with second:
         note = "" if batch is None else f"last batch {batch:.4f}"
         tile("train loss", words.measured(series.last(frame, "train/loss")), note, MEANING["loss"])
@@ -142,7 +144,7 @@ def tiles(run: Run, frame: pd.DataFrame) -> None:
         tile(
             "best epoch",
             "–" if best is None else str(best),
-            "" if best is None else "its weights are kept",
+            "" if best is None else f"validation {per_epoch[best]:.4f}, kept" if best in per_epoch else "its weights are kept",
             MEANING["best"],
         )
     with fourth:

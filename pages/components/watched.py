@@ -49,6 +49,8 @@ def watched_card(run: Run) -> None:
             hits = f"hits in top {len(mine[-1]['items'])}: **{_hits(mine[-1])}**" + (f" (SVD {_hits(svd[-1])})" if svd else "")
             liked = facts.get("liked")
             st.caption("✓ held out" + (f", rated ≥ {liked:g}" if liked is not None else "") + f" · {hits}")
+            if svd and _hits(mine[-1]) < _hits(svd[-1]):
+                st.caption("Fewer hits do not contradict a lower RMSE: RMSE judges every held-out rating, a list only its highest guesses.")
 
 
 def _now(now: dict[str, Any], before: dict[str, Any]) -> None:
