@@ -10,7 +10,7 @@ from engine import experiment, runs
 from engine.config import merge, parse
 from engine.errors import InputError
 from engine.models import MODELS
-from engine.recommendations import find_item, for_new_user, for_user, read_ratings
+from engine.recommendations import for_new_user, for_user, read_ratings
 from engine.settings import settings
 from engine.store import RunStore
 
@@ -185,28 +185,3 @@ def test_an_item_based_model_refuses_a_stranger(store):
     trained = experiment.load_model(run(store, {"model.orientation": "item"}).id, store)
     with pytest.raises(InputError, match="item-based and knows only its training users"):
         for_new_user(trained, {0: 5.0}, 3)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("", "not a CSV"),
-        ("item,rating\n", "at least one line"),
-        ("item,rating\nNo Such Film,4\n", "No item 'No Such Film'"),
-        ("a\n1\n", "two columns"),
-    ],
-)
-def test_a_bad_ratings_file_is_answered(store, tmp_path, content, words):
-    data = experiment.open_split(parse(SMALL)).interactions
-    (tmp_path / "mine.csv").write_text(content)
-    with pytest.raises(InputError, match=words):
-        read_ratings(tmp_path / "mine.csv", data)
-    with pytest.raises(InputError, match="no file"):
-        read_ratings(tmp_path / "absent.csv", data)
-
-
-def test_a_near_title_is_suggested():
-    data = experiment.open_split(parse(SMALL)).interactions
-    title = str(data.titles[0])
-    with pytest.raises(InputError, match="Did you mean"):
-        find_item(data, title[:-2])
