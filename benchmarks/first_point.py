@@ -29,7 +29,7 @@ def wait_times(page: Page, address: str, warm: bool) -> dict[str, float]:
     button = page.get_by_role("button", name="Run the demo")
     button.wait_for()
     if warm:
-        while not page.get_by_text("The engine is ready").count():
+        while not page.get_by_text("Engine ready").count():
             page.wait_for_timeout(500)
             page.reload()
             button.wait_for()

@@ -19,6 +19,8 @@ from pages.components.session import ACTIVE, look_at, store
 from pages.components.watched import watched_card
 
 SECOND = 1.0
+BEGINNING = 0.3
+"""Seconds between two looks until the first step is done: that is when a person waits for something to happen."""
 LOG_LINES = 8
 _FROZEN = "frozen"
 
@@ -31,13 +33,13 @@ def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> N
         shape: users and items of the draft's split, where known.
     """
     drawn = _outside(run)
-    pace = SECOND if run.state in ACTIVE else None
+    pace = (SECOND if run.step else BEGINNING) if run.state in ACTIVE else None
     st.fragment(_turn, run_every=pace, key=f"live.{run.id}")(run.id, drawn, draft, shape)
 
 
 def _outside(run: Run) -> tuple[str, str, bool]:
     """What the parts of the page outside the fragment (buttons, polling, the line under the title) follow from."""
-    return run.state, run.want, bool(run.facts)
+    return run.state, run.want, run.step > 0
 
 
 def _turn(run_id: str, drawn: tuple[str, str, bool], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
