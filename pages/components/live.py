@@ -20,7 +20,7 @@ from pages.components.watched import watched_card
 
 SECOND = 1.0
 BEGINNING = 0.3
-"""Seconds between two looks until the first step is done: that is when a person waits for something to happen."""
+"""Seconds between two looks until the first epochs are done: that is when a person waits for something to happen."""
 LOG_LINES = 8
 _FROZEN = "frozen"
 
@@ -33,13 +33,14 @@ def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> N
         shape: users and items of the draft's split, where known.
     """
     drawn = _outside(run)
-    pace = (SECOND if run.step else BEGINNING) if run.state in ACTIVE else None
+    pace = (SECOND if run.epoch > 1 else BEGINNING) if run.state in ACTIVE else None
     st.fragment(_turn, run_every=pace, key=f"live.{run.id}")(run.id, drawn, draft, shape)
 
 
 def _outside(run: Run) -> tuple[str, str, bool]:
     """What the parts of the page outside the fragment (buttons, polling, the line under the title) follow from."""
-    return run.state, run.want, run.step > 0
+    # A page drawn anew takes half a second: not between the click and the first points.
+    return "active" if run.state in ACTIVE else run.state, run.want, run.epoch > 1
 
 
 def _turn(run_id: str, drawn: tuple[str, str, bool], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
