@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -36,6 +38,8 @@ def warm_engine() -> None:
 @st.cache_resource(ttl=60, max_entries=4, show_spinner=False)
 def _warm(_url: str) -> bool:
     background.ensure_daemon()
+    # The Train page needs it, and importing it takes a while: not between a person's click and the first curve point.
+    threading.Thread(target=import_module, args=("engine.experiment",), daemon=True).start()
     return True
 
 
