@@ -10,6 +10,7 @@ import psutil
 
 from engine import datasets
 from engine.config import RunConfig, parse
+from engine.datasets.sources import fetch
 from engine.errors import InputError, unknown
 from engine.evaluation import choose_rank
 from engine.models import AutoencoderConfig, BiasConfig, SVDConfig, build
@@ -29,8 +30,9 @@ def check(config: RunConfig) -> None:
     """Answers at once what would fail a run for sure, without reading any ratings.
 
     Raises:
-        InputError: there is no such dataset, file or upload; a split by time is asked of data without timestamps; the rank is
-            above what the data allows; the network's weights and optimizer need more memory than the machine has.
+        InputError: there is no such dataset, file or upload, or nobody has brought the files that cannot be downloaded; a split by
+            time is asked of data without timestamps; the rank is above what the data allows; the network's weights and optimizer
+            need more memory than the machine has.
     """
     name = config.dataset.name
     if datasets.is_path(name):
@@ -40,6 +42,9 @@ def check(config: RunConfig) -> None:
     known = {dataset.name: dataset for dataset in datasets.listing()}
     if name not in known:
         raise unknown("dataset", name, known)
+    published = known[name].published
+    if published is not None and not known[name].downloadable:
+        fetch(published)
     if config.split.kind in ("time", "last") and not known[name].has_timestamps:
         raise InputError(f"{name} has no timestamps, so split.kind={config.split.kind} is not possible: use 'random' or 'stratified'.")
     _check_size(config, known[name])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Self
 
 import numpy as np
+import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.errors import InputError
@@ -45,9 +46,8 @@ def preprocess(interactions: Interactions, config: PreprocessingConfig) -> Inter
     data = _minimum_counts(data, config.min_user_ratings, config.min_item_ratings)
     if config.binarise is not None:
         data = data.keep(ratings=data.ratings.data >= config.binarise)
-        ratings = data.ratings.copy()
-        ratings.data[:] = 1
-        data = replace(data, ratings=ratings, scale=(0.0, 1.0), expected=None)
+        liked = (np.ones_like(data.ratings.data), data.ratings.indices, data.ratings.indptr)
+        data = replace(data, ratings=sp.csr_array(liked, shape=data.ratings.shape), scale=(0.0, 1.0), expected=None)
     low, high = data.scale
     scale = (low if config.scale_low is None else config.scale_low, high if config.scale_high is None else config.scale_high)
     if scale != data.scale and scale[0] >= scale[1]:
@@ -63,9 +63,8 @@ def _sample(data: Interactions, config: PreprocessingConfig) -> Interactions:
         chosen[np.random.default_rng(config.seed).permutation(data.n_users)[: config.sample_users]] = True
         data = data.keep(users=chosen)
     if config.sample_items is not None and config.sample_items < data.n_items:
-        counts = np.bincount(data.columns, minlength=data.n_items)
         chosen = np.zeros(data.n_items, bool)
-        chosen[np.argsort(-counts, kind="stable")[: config.sample_items]] = True
+        chosen[np.argsort(-data.item_counts, kind="stable")[: config.sample_items]] = True
         data = data.keep(items=chosen)
     return data
 
@@ -73,8 +72,7 @@ def _sample(data: Interactions, config: PreprocessingConfig) -> Interactions:
 def _minimum_counts(data: Interactions, per_user: int, per_item: int) -> Interactions:
     """Leaves out rare users and items until both minima hold at once: each removal can make another one rare."""
     while per_user or per_item:
-        users = np.bincount(data.rows, minlength=data.n_users) >= per_user
-        items = np.bincount(data.columns, minlength=data.n_items) >= per_item
+        users, items = data.user_counts >= per_user, data.item_counts >= per_item
         if users.all() and items.all():
             break
         data = data.keep(users=users, items=items)

@@ -8,7 +8,7 @@ are disjoint by construction.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import InputError
-from engine.interactions import Interactions
+from engine.interactions import PIECE, Interactions, pieces
 
 TRAIN, VALIDATION, TEST, FOLD_IN = 0, 1, 2, 3
 LABELS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "fold_in": FOLD_IN}
@@ -82,7 +82,9 @@ class Split:
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any rating or label."""
-        return hashlib.sha256(self.interactions.fingerprint().encode() + self.labels.tobytes()).hexdigest()[:16]
+        digest = hashlib.sha256(self.interactions.fingerprint().encode())
+        digest.update(np.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()[:16]
 
 
 class _Options(BaseModel):
@@ -152,17 +154,19 @@ SplitConfig = Annotated[
 
 def random_split(data: Interactions, options: RandomOptions, rng: np.random.Generator) -> np.ndarray:
     """`test` of all ratings, then `validation` of the rest, both uniformly."""
-    return _by_position(rng.permutation(data.n_ratings), data.n_ratings, options, 0.5)
+    # 32-bit positions are shuffled as 64-bit ones are, in half the memory.
+    return _by_position(rng.permutation(np.arange(data.n_ratings, dtype=np.int32)), data.n_ratings, options, 0.5)
 
 
 def stratified_split(data: Interactions, options: StratifiedOptions, rng: np.random.Generator) -> np.ndarray:
     """As `random_split`, within each user; shares that are no whole number of ratings are rounded up or down by chance."""
-    return _within_users(data, rng.random(data.n_ratings), options, rng.random(data.n_users)[data.rows])
+    key = rng.random(data.n_ratings)
+    return _within_users(data, key, options, rng.random(data.n_users))
 
 
 def last_split(data: Interactions, options: LastOptions, rng: np.random.Generator) -> np.ndarray:
     """Each user's latest `test` of ratings, then the latest `validation` of the rest; ratings of one second keep their item order."""
-    return _within_users(data, -_timestamps(data, "last").astype(float), options, rng.random(data.n_users)[data.rows])
+    return _within_users(data, -_timestamps(data, "last"), options, rng.random(data.n_users))
 
 
 def time_split(data: Interactions, options: TimeOptions, rng: np.random.Generator) -> np.ndarray:
@@ -177,10 +181,9 @@ def time_split(data: Interactions, options: TimeOptions, rng: np.random.Generato
 def users_split(data: Interactions, options: UsersOptions, rng: np.random.Generator) -> np.ndarray:
     """Fold-in at random within each held-out user (Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering", 4.1)."""
     user_labels = _by_position(rng.permutation(data.n_users), data.n_users, options, 0.5)
-    labels = user_labels[data.rows]
-    position, count = _position_within_users(data, rng.random(data.n_ratings))
-    shown = position < np.ceil(options.fold_in * count)
-    labels[(labels != TRAIN) & shown] = FOLD_IN
+    labels = data.per_user(user_labels)
+    shown = data.per_user(np.ceil(options.fold_in * data.user_counts).astype(np.int32))
+    labels[(labels != TRAIN) & (_position_within_users(data, rng.random(data.n_ratings)) < shown)] = FOLD_IN
     return labels
 
 
@@ -190,8 +193,8 @@ def predefined_split(data: Interactions, options: PredefinedOptions, rng: np.ran
         raise InputError(
             f"{data.name} came without a test file of its own, so split.kind=predefined is not possible: use 'random' or 'last'."
         )
-    labels = np.where(data.published_test, TEST, TRAIN).astype(np.int8)
-    others = rng.permutation(np.flatnonzero(labels == TRAIN))
+    labels = data.published_test * np.int8(TEST)
+    others = rng.permutation(np.flatnonzero(labels == TRAIN).astype(np.int32))
     labels[others[: round(options.validation * len(others))]] = VALIDATION
     return labels
 
@@ -214,10 +217,12 @@ def make_split(interactions: Interactions, options: SplitConfig) -> Split:
         InputError: no training, validation or test pair is left, or the scheme needs timestamps that the data lacks.
     """
     labels = SPLITS[options.kind](interactions, options, np.random.default_rng(options.seed))
-    seen_items = _any(interactions.columns, labels == TRAIN, interactions.n_items)
-    shown = (labels == TRAIN) | ((labels == FOLD_IN) & seen_items[interactions.columns])
-    seen_users = _any(interactions.rows, shown, interactions.n_users)
-    predictable = seen_users[interactions.rows] & seen_items[interactions.columns]
+    seen_items = np.zeros(interactions.n_items, bool)
+    for piece in pieces(interactions.n_ratings):
+        seen_items[interactions.columns[piece][labels[piece] == TRAIN]] = True
+    of_seen_item = interactions.per_item(seen_items)
+    seen_users = interactions.count_per_user((labels == TRAIN) | ((labels == FOLD_IN) & of_seen_item)) > 0
+    predictable = interactions.per_user(seen_users) & of_seen_item
     dropped = {part: int((~predictable & (labels == LABELS[part])).sum()) for part in ("validation", "test")}
     for part in ("train", "validation", "test"):
         if not (predictable & (labels == LABELS[part])).any():
@@ -230,26 +235,43 @@ def _by_position(position: np.ndarray, count: np.ndarray | int, options: _Fracti
     """Labels by rank: the first `test` of `count` are test, the next `validation` of the rest validation. `rounding` in [0, 1)."""
     n_test = np.floor(options.test * count + rounding)
     n_validation = np.floor(options.validation * (count - n_test) + rounding)
-    return np.select([position < n_test, position < n_test + n_validation], [TEST, VALIDATION], TRAIN).astype(np.int8)
+    labels = np.where(position < n_test + n_validation, np.int8(VALIDATION), np.int8(TRAIN))
+    labels[position < n_test] = TEST
+    return labels
 
 
 def _within_users(data: Interactions, key: np.ndarray, options: _Fractions, rounding: np.ndarray) -> np.ndarray:
-    position, count = _position_within_users(data, key)
-    return _by_position(position, count, options, rounding)
+    """Labels by rank within each user by ascending key (per rating); `rounding` per user."""
+    position = _position_within_users(data, key)
+    labels = np.empty(data.n_ratings, np.int8)
+    for users, ratings in _blocks(data):
+        counts = data.user_counts[users]
+        labels[ratings] = _by_position(position[ratings], np.repeat(counts, counts), options, np.repeat(rounding[users], counts))
+    return labels
 
 
-def _position_within_users(data: Interactions, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rank of each rating within its user by ascending key, and the user's number of ratings."""
-    position = np.empty(data.n_ratings, np.int64)
-    position[np.lexsort((key, data.rows))] = np.arange(data.n_ratings)
-    return position - data.ratings.indptr[data.rows], np.diff(data.ratings.indptr)[data.rows]
+def _position_within_users(data: Interactions, key: np.ndarray) -> np.ndarray:
+    """Rank of each rating within its user by ascending key, int32."""
+    position = np.empty(data.n_ratings, np.int32)
+    for users, ratings in _blocks(data):
+        counts = data.user_counts[users]
+        first = np.repeat(data.ratings.indptr[users] - ratings.start, counts)
+        ranked = np.empty(counts.sum(), np.int32)
+        ranked[np.lexsort((key[ratings], first))] = np.arange(len(ranked), dtype=np.int32)
+        position[ratings] = ranked - first
+    return position
+
+
+def _blocks(data: Interactions) -> Iterator[tuple[slice, slice]]:
+    """Runs of users and their ratings, about PIECE ratings each: work within users needs no arrays of all ratings."""
+    indptr, first = data.ratings.indptr, 0
+    while first < data.n_users:
+        last = max(first + 1, int(np.searchsorted(indptr, int(indptr[first]) + PIECE, "right")) - 1)
+        yield slice(first, last), slice(int(indptr[first]), int(indptr[last]))
+        first = last
 
 
 def _timestamps(data: Interactions, kind: str) -> np.ndarray:
     if data.timestamps is None:
         raise InputError(f"{data.name} has no timestamps, so split.kind={kind} is not possible: use 'random', 'stratified' or 'users'.")
     return data.timestamps
-
-
-def _any(positions: np.ndarray, chosen: np.ndarray, size: int) -> np.ndarray:
-    return np.bincount(positions[chosen], minlength=size) > 0

@@ -10,6 +10,7 @@ import streamlit as st
 from engine import datasets
 from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
+from engine.datasets.sources import fetch
 from engine.errors import InputError
 from pages.components import draft, linked, split_view, words
 from pages.components.cards import card_title, chart_card, tile
@@ -33,7 +34,7 @@ def choose(entries: dict[str, Dataset]) -> Dataset:
             "Dataset",
             list(entries),
             CHOSEN,
-            naming=lambda one: f"{entries[one].title} · {'ready' if available(one) else 'to be downloaded'}",
+            naming=lambda one: f"{entries[one].title} · {_whereabouts(entries[one])}",
             unknown=_unknown,
         )
     entry = entries[name]
@@ -42,12 +43,20 @@ def choose(entries: dict[str, Dataset]) -> Dataset:
     return entry
 
 
+def _whereabouts(entry: Dataset) -> str:
+    if available(entry.name):
+        return "ready"
+    return "to be downloaded" if entry.downloadable else "bring your own copy"
+
+
 def _unknown(name: str) -> None:
     say("error", str(refuse(name)), icon="link_off")
 
 
 def download(entry: Dataset) -> None:
-    """Offers to fetch what is not on this machine. Raises InputError when that fails."""
+    """Offers to fetch what is not on this machine. Raises InputError when that fails, or where only the user can bring it."""
+    if entry.published is not None and not entry.downloadable:
+        fetch(entry.published)
     say("info", f"{entry.title} is not on this machine yet.", icon="cloud_download")
     title = words.plain(entry.title)
     if not st.button(f"Download {title}", type="primary", icon=":material/download:", key="data-download"):

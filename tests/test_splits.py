@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import interactions, splits
+from engine.datasets import DatasetConfig, load
 from engine.errors import InputError
 from engine.interactions import from_frame
 from engine.splits import (
@@ -93,6 +95,33 @@ def test_same_seed_same_split_other_seed_other_split(kind):
     assert first.fingerprint() == again.fingerprint()
     if kind != "last":
         assert first.fingerprint() != other.fingerprint()
+
+
+# Stored by runs, so they must never change.
+FINGERPRINTS = {
+    "random": "2cb360cdfcf5add1",
+    "stratified": "93208b85a1efbfda",
+    "time": "c01ccce451d3c145",
+    "last": "8544cda45ef5989d",
+    "users": "188cccd80a9a2593",
+}
+
+
+@pytest.mark.parametrize("kind", FINGERPRINTS)
+def test_fingerprints_are_what_they_were(kind):
+    options = type(OPTIONS[kind])()
+    assert make_split(load(DatasetConfig(name="synthetic")), options).fingerprint() == FINGERPRINTS[kind]
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_work_in_small_pieces_is_the_same_work(kind, monkeypatch):
+    whole = make_split(ratings(), OPTIONS[kind])
+    for size in (1, 13):
+        monkeypatch.setattr(interactions, "PIECE", size)
+        monkeypatch.setattr(splits, "PIECE", size)
+        pieces = make_split(ratings(), OPTIONS[kind])
+        assert pieces.fingerprint() == whole.fingerprint()
+        assert (pieces.part("train") != whole.part("train")).nnz == 0
 
 
 def test_random_shares_are_exact():

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from engine.datasets import movielens, synthetic, toy
-from engine.datasets.sources import Progress, find
+from engine.datasets import amazon, movielens, netflix, synthetic, toy
+from engine.datasets.cache import cached
+from engine.datasets.rows import Progress
+from engine.datasets.sources import Published, find
 from engine.datasets.table import Columns, Preview, preview, read_table
 from engine.datasets.uploads import PREFIX, Upload, load_upload, save_upload, uploads
 from engine.errors import unknown
@@ -48,6 +51,7 @@ class Dataset:
         has_timestamps: whether time-based splits can be made.
         has_user_features: whether users come with gender, age and occupation.
         offline: it needs no files.
+        published: where its files come from, None for those that need none.
     """
 
     name: str
@@ -60,6 +64,12 @@ class Dataset:
     has_timestamps: bool = True
     has_user_features: bool = True
     offline: bool = False
+    published: Published | None = None
+
+    @property
+    def downloadable(self) -> bool:
+        """Whether it can be fetched from its publisher when it is not on this machine."""
+        return self.published is not None and self.published.url is not None
 
 
 _LICENCE = "From GroupLens, free for research but not for commercial use: https://grouplens.org/datasets/movielens/"
@@ -94,8 +104,9 @@ DATASETS: dict[str, Dataset] = {
         load=movielens.load_small,
         n_users=610,
         n_items=9724,
-        n_ratings=100_836,
+        n_ratings=movielens.SMALL.n_ratings,
         has_user_features=False,
+        published=movielens.SMALL,
     ),
     "ml-100k": Dataset(
         name="ml-100k",
@@ -104,7 +115,8 @@ DATASETS: dict[str, Dataset] = {
         load=movielens.load_100k,
         n_users=943,
         n_items=1682,
-        n_ratings=100_000,
+        n_ratings=movielens.ML_100K.n_ratings,
+        published=movielens.ML_100K,
     ),
     "ml-1m": Dataset(
         name="ml-1m",
@@ -113,12 +125,81 @@ DATASETS: dict[str, Dataset] = {
         load=movielens.load_1m,
         n_users=6040,
         n_items=3706,
-        n_ratings=1_000_209,
+        n_ratings=movielens.ML_1M.n_ratings,
+        published=movielens.ML_1M,
+    ),
+    "ml-10m": Dataset(
+        name="ml-10m",
+        title="MovieLens 10M",
+        description=f"Half-star ratings of films, 1995 to 2009; an archive of 66 MB. {_LICENCE}10m/",
+        load=movielens.load_10m,
+        n_users=69_878,
+        n_items=10_677,
+        n_ratings=movielens.ML_10M.n_ratings,
+        has_user_features=False,
+        published=movielens.ML_10M,
+    ),
+    "ml-20m": Dataset(
+        name="ml-20m",
+        title="MovieLens 20M",
+        description=f"Half-star ratings of films, 1995 to 2015; an archive of 199 MB. {_LICENCE}20m/",
+        load=partial(movielens.load_csv, movielens.ML_20M),
+        n_users=138_493,
+        n_items=26_744,
+        n_ratings=movielens.ML_20M.n_ratings,
+        has_user_features=False,
+        published=movielens.ML_20M,
+    ),
+    "ml-25m": Dataset(
+        name="ml-25m",
+        title="MovieLens 25M",
+        description=f"Half-star ratings of films, 1995 to 2019; an archive of 262 MB. {_LICENCE}25m/",
+        load=partial(movielens.load_csv, movielens.ML_25M),
+        n_users=162_541,
+        n_items=59_047,
+        n_ratings=movielens.ML_25M.n_ratings,
+        has_user_features=False,
+        published=movielens.ML_25M,
+    ),
+    "ml-32m": Dataset(
+        name="ml-32m",
+        title="MovieLens 32M",
+        description=f"Half-star ratings of films, 1995 to 2023; an archive of 239 MB. {_LICENCE}32m/",
+        load=partial(movielens.load_csv, movielens.ML_32M),
+        n_users=200_948,
+        n_items=84_432,
+        n_ratings=movielens.ML_32M.n_ratings,
+        has_user_features=False,
+        published=movielens.ML_32M,
+    ),
+    "netflix": Dataset(
+        name="netflix",
+        title="Netflix Prize",
+        description="Whole-star ratings of films by day, 1999 to 2005, 2 GB of text, with the published test file probe.txt. For research "
+        "only and not to be passed on, says its README; Netflix no longer offers it, so bring your own copy.",
+        load=netflix.load,
+        n_users=480_189,
+        n_items=17_770,
+        n_ratings=netflix.NETFLIX.n_ratings,
+        has_user_features=False,
+        published=netflix.NETFLIX,
+    ),
+    "amazon-apps": Dataset(
+        name="amazon-apps",
+        title="Amazon apps for Android",
+        description="Whole-star ratings of apps by day, up to 2014; most users rated a single one. Collected by J. McAuley (UCSD), who "
+        "asks for a citation and names no licence; to be fetched by hand from https://jmcauley.ucsd.edu/data/amazon/links.html",
+        load=amazon.load_apps,
+        n_users=1_323_884,
+        n_items=61_275,
+        n_ratings=amazon.APPS.n_ratings,
+        has_user_features=False,
+        published=amazon.APPS,
     ),
 }
-_PUBLISHED = {published.name: published for published in (movielens.SMALL, movielens.ML_100K, movielens.ML_1M)}
 
-
+CACHED_FROM = 2**22
+"""Ratings files of at least this many bytes are kept as arrays once they have been read."""
 _GUESSED = "when not given, the usual names are recognised"
 
 
@@ -162,11 +243,7 @@ def load(config: DatasetConfig, progress: Progress = None) -> Interactions:
         InputError: there is no such dataset, it could not be downloaded, or the file is not usable.
     """
     if is_path(config.name):
-        path = Path(config.name)
-        columns = Columns(config.user, config.item, config.rating, config.timestamp, config.implicit)
-        if progress:
-            progress(f"Reading {path.name}")
-        return from_frame(path.name, read_table(path, columns=columns), scale=(0, 1) if config.implicit else None)
+        return _file(config, progress)
     if config.name.startswith(PREFIX):
         return load_upload(config.name)
     return _registered(config.name).load(progress)
@@ -178,7 +255,8 @@ def available(name: str) -> bool:
         return Path(name).expanduser().is_file()
     if name.startswith(PREFIX):
         return name in {upload.name for upload in uploads()}
-    return _registered(name).offline or find(_PUBLISHED[name]) is not None
+    published = _registered(name).published
+    return published is None or find(published) is not None
 
 
 def listing() -> list[Dataset]:
@@ -188,6 +266,19 @@ def listing() -> list[Dataset]:
         for dataset in DATASETS.values()
     ]
     return registered + [_entry(upload) for upload in uploads()]
+
+
+def _file(config: DatasetConfig, progress: Progress) -> Interactions:
+    path = Path(config.name)
+    columns = Columns(config.user, config.item, config.rating, config.timestamp, config.implicit)
+    if progress:
+        progress(f"Reading {path.name}")
+
+    def read() -> Interactions:
+        return from_frame(path.name, read_table(path, columns=columns), scale=(0, 1) if config.implicit else None)
+
+    large = path.is_file() and path.stat().st_size >= CACHED_FROM
+    return cached(path.name, [path], read, columns) if large else read()
 
 
 def _registered(name: str) -> Dataset:

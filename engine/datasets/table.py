@@ -172,6 +172,8 @@ def _ids(file: TextFile | ParquetFile, column: str, role: str) -> np.ndarray | p
     blank = pc.or_kleene(pc.is_null(text), pc.equal(text, "")).fill_null(True)
     if pc.any(blank).as_py():
         raise _refuse(file, pc.index(blank, True).as_py(), f"has no {role}")
+    if not pc.match_substring_regex(text[0], PLAIN_INTEGER).as_py():
+        return text.to_pandas()
     encoded = text.combine_chunks().dictionary_encode()
     if pc.all(pc.match_substring_regex(encoded.dictionary, PLAIN_INTEGER)).as_py():
         return encoded.dictionary.cast(pa.int64()).to_numpy()[encoded.indices.to_numpy()]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine import background
 from engine.config import RunConfig, parse
-from engine.datasets import available, listing
+from engine.datasets import DATASETS, available, listing
 from engine.errors import InputError
 from engine.store import Run
 from pages.components import address, draft, titles, words
@@ -102,7 +102,8 @@ def _outlook(run: Run | None, active: bool, same: bool, chosen: RunConfig, recen
         parts.append(ENGINE[background.daemon_state()])
         try:
             if not available(chosen.dataset.name):
-                parts.append("the data will be downloaded first")
+                brought = chosen.dataset.name in DATASETS and not DATASETS[chosen.dataset.name].downloadable
+                parts.append("the data must be brought: see the Data page" if brought else "the data will be downloaded first")
         except InputError as error:
             parts.append(str(error))
     return words.plain(" · ".join(parts))
