@@ -2,11 +2,13 @@
 
 Data flows one way, and a module imports only from its left (tests/test_layers.py holds that):
 errors, settings, processes → interactions → datasets → preprocessing → splits → profile → losses, metrics → models → config →
-evaluation → training → store → experiment → runs → babysitter → background → presets → recommendations, decomposition → __main__
+devices, plan, optimizers → evaluation → training → store → experiment → runs → babysitter → background → presets →
+recommendations, decomposition → bench → __main__
 """
 
 import os
 
-# Read by OpenMP when torch is imported. Threads that wait by spinning starve each other as soon as anything else wants a core: beside
-# a busy browser, an epoch of the demo took 1.5 s with spinning threads and 0.1 s with sleeping ones.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read by OpenMP when torch is imported. Threads that wait by spinning for long, as is its default, starve each other as soon as
+# anything else wants a core (beside a busy browser, an epoch of the demo took 1.5 s); threads that sleep at once cost a fifth of a
+# large network's epoch. This many turns bridge the gap from one operation of a batch to the next.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")

@@ -75,6 +75,24 @@ class TrainingConfig(_Section):
     )
     seed: int = Field(0, ge=0, le=2**53 - 1, title="Seed", description="Of weights, batches, dropout and noise.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device", description="auto: a CUDA GPU where there is one.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        title="Precision",
+        description="Of dense matrix products in training; weights and evaluation are always float32. "
+        "auto: bfloat16 where the chip has it and the products are large.",
+    )
+    path: Literal["auto", "sparse", "dense"] = Field(
+        "auto",
+        title="Path",
+        description="sparse: the first and the last layer compute observed entries only. dense: every entry. Same losses; "
+        "auto: the faster one.",
+    )
+    row_steps: Literal["auto", "on", "off"] = Field(
+        "auto",
+        title="Row steps",
+        description="Adam steps on the rows of items in the batch, and makes up for the others' steps when they are next needed. "
+        "auto: where a batch touches few items.",
+    )
 
 
 class EvaluationConfig(_Section):

@@ -82,9 +82,10 @@ def evaluate_ranking(model: Recommender, split: Split, part: str, *, k: int, lik
         return {}
     known = split.visible if part == "validation" else split.interactions.pick(split.labels != TEST)
     per_user: dict[str, list[np.ndarray]] = {}
+    score = model.scorer(split.visible)
     recommended = np.zeros(targets.shape[1], bool)
     for some in chunks(users, targets.shape[1]):
-        scores = _masked(model.score(split.visible, some), known[some])
+        scores = _masked(score(some), known[some])
         best = top_k(scores, k)
         recommended[best[np.isfinite(np.take_along_axis(scores, best, axis=1))]] = True
         hits = np.take_along_axis(relevant[some].toarray(), best, axis=1)

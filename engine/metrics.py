@@ -44,14 +44,22 @@ def rating_metrics(predicted: np.ndarray, actual: np.ndarray, users: np.ndarray,
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     """Positions of the k highest scores of each row, best first; ties go to the lower position. [rows × items] → [rows × k]."""
+    import torch  # here, because pages read METRICS without waiting for it
+
     k = min(k, scores.shape[1])
-    if k < scores.shape[1]:
-        kth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-        above, level = scores > kth, scores == kth
-        chosen = above | (level & (level.cumsum(axis=1) <= k - above.sum(axis=1, keepdims=True)))
-        positions = np.nonzero(chosen)[1].reshape(len(scores), k)
-    else:
-        positions = np.broadcast_to(np.arange(k), scores.shape)
+    values, positions = (part.numpy() for part in torch.from_numpy(scores).topk(min(k + 1, scores.shape[1])))
+    # Within the list and at its end, PyTorch leaves the order of equal scores open.
+    tied = np.flatnonzero((values[:, 1:] == values[:, :-1]).any(axis=1))
+    positions = positions[:, :k]
+    positions[tied] = _top_k_with_ties(scores[tied], values[tied, k - 1 : k], k)
+    return positions
+
+
+def _top_k_with_ties(scores: np.ndarray, kth: np.ndarray, k: int) -> np.ndarray:
+    """`top_k` where the k-th highest score of each row [rows × 1] is known and may stand several times."""
+    above, level = scores > kth, scores == kth
+    chosen = above | (level & (level.cumsum(axis=1) <= k - above.sum(axis=1, keepdims=True)))
+    positions = np.nonzero(chosen)[1].reshape(len(scores), k)
     order = np.argsort(-np.take_along_axis(scores, positions, axis=1), axis=1, kind="stable")
     return np.take_along_axis(positions, order, axis=1)
 

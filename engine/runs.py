@@ -8,6 +8,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 
 from engine import processes
 from engine.config import parse
+from engine.devices import keep_freed_memory, pick_device
 from engine.errors import InputError
 from engine.evaluation import Predictions, evaluate, predict, recommend
 from engine.experiment import fit_baselines, open_split
@@ -24,11 +26,13 @@ from engine.metrics import rating_metrics, rmse_difference
 from engine.models import build
 from engine.models.contract import ClosedForm, Recommender
 from engine.store import MetricRow, RunStore
-from engine.training import BatchPoint, EpochRecord, Trainer, pick_device
+from engine.training import BatchPoint, EpochRecord, Trainer
 
 BEAT_EVERY = 0.5
 POINT_EVERY = 0.25
 CHECKPOINT_EVERY = 10.0
+CHECKPOINT_SHARE = 0.05
+"""Of a run's time, at most, for writing checkpoints: those of a large network take seconds."""
 LIST_LENGTH = 10
 OFFERED_USERS = 40
 
@@ -88,7 +92,7 @@ class _Execution:
         self.rows: list[MetricRow] = []
         self.seconds: list[float] = []
         self.last_beat = self.last_point = self.last_write = 0.0
-        self.last_checkpoint = time.monotonic()
+        self.next_checkpoint = time.monotonic() + CHECKPOINT_EVERY
         self.elapsed_before = 0.0
         self.started = math.nan
         self.saved_epoch = 0
@@ -109,6 +113,7 @@ class _Execution:
 
     def go(self) -> None:
         torch.set_num_threads(self.threads())
+        keep_freed_memory()
         self.beat("reading the data", device=str(self.device))
         self.split = open_split(self.config, self.log)
         self.beat("fitting the baselines")
@@ -229,6 +234,7 @@ class _Execution:
         self.model.to(self.device)
         config = self.config
         self.trainer = Trainer(self.model, self.split.train, self.validate, config.training, config.refeed, config.objective)
+        self.store.add_facts(self.run.id, {"plan": asdict(self.trainer.plan)})
         self.resume()
         for event in self.trainer:
             if isinstance(event, EpochRecord):
@@ -312,18 +318,20 @@ class _Execution:
             if wish.want in ("pause", "stop"):
                 self.checkpoint()
                 raise Interrupted("paused" if wish.want == "pause" else "stopped")
-        if now - self.last_checkpoint >= CHECKPOINT_EVERY:
+        if now >= self.next_checkpoint:
             self.checkpoint()
 
     def checkpoint(self) -> None:
         """Rows first, then the state: what a resumed run repeats, it overwrites."""
+        started = time.monotonic()
         self.flush()
         tensors, progress = self.trainer.state()
         self.store.save(self.run.id, "checkpoint", tensors, {"progress": progress, "elapsed": self.elapsed, "seconds": self.seconds})
         if self.trainer.progress.best_epoch > self.saved_epoch:
             self.saved_epoch = self.trainer.progress.best_epoch
             self.save_model(self.trainer.best_weights)
-        self.last_checkpoint = time.monotonic()
+        ended = time.monotonic()
+        self.next_checkpoint = ended + max(CHECKPOINT_EVERY, (ended - started) / CHECKPOINT_SHARE)
 
     def save_model(self, tensors: dict[str, Any]) -> None:
         self.store.save(self.run.id, "model", tensors, {"model": self.config.model.model_dump(mode="json")})

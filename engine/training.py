@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from engine.config import ObjectiveConfig, RefeedConfig, TrainingConfig
-from engine.errors import InputError
-from engine.losses import REDUCTIONS
+from engine.losses import REDUCTIONS, squared_error
 from engine.models.sparse import ResidentRows, SparseRows
+from engine.optimizers import RowAdam, make_optimizer
+from engine.plan import make_plan
 
 
 class Trainable(Protocol):
@@ -27,10 +28,14 @@ class Trainable(Protocol):
 
     def examples(self, ratings: sp.csr_array) -> sp.csr_array: ...
     def start_from(self, ratings: sp.csr_array) -> None: ...
-    def at_observed(self, x: SparseRows) -> Tensor: ...
-    def __call__(self, x: SparseRows | Tensor) -> Tensor: ...
+    def last_hidden(self, x: SparseRows | Tensor) -> Tensor: ...
+    def product(self, hidden: Tensor) -> Tensor: ...
+    def outputs(self, product: Tensor) -> Tensor: ...
+    def at_entries(self, hidden: Tensor, wanted: SparseRows, product: Tensor | None) -> Tensor: ...
     @property
     def weights(self) -> list[Tensor]: ...
+    @property
+    def column_weights(self) -> list[Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Progress:
     seconds: float = 0.0
     best_epoch: int = 0
     best_value: float = float("inf")
-    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
 class Trainer:
@@ -104,9 +109,10 @@ class Trainer:
         self.device = next(model.parameters()).device
         matrix = model.examples(train)
         model.start_from(train)
-        self.rows = ResidentRows(matrix, self.device)
-        self.taught = np.flatnonzero(np.diff(matrix.indptr))
-        self.optimizer = make_optimizer(model, training)
+        self.plan = make_plan(model, matrix, training, refeed, self.device)
+        self.rows = ResidentRows(matrix, self.device, row_gradients=self.plan.row_steps)
+        self.taught = np.flatnonzero(self.rows.counts)
+        self.optimizer = make_optimizer(model, training, self.plan.row_steps)
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
 
@@ -132,22 +138,24 @@ class Trainer:
         sums = torch.tensor(now.sums, dtype=torch.float64, device=self.device)
         refeeding = self.refeed.steps > 0 and now.epoch + 1 >= self.refeed.start_epoch
         self.model.train()
-        while now.batch < self.batches:
-            started = time.perf_counter()
-            chosen = order[now.batch * self.training.batch_size :][: self.training.batch_size]
-            batch = self.rows.take(torch.as_tensor(chosen, device=self.device))
+        size = self.training.batch_size
+        started = time.perf_counter()
+        for batch in self.rows.batches(order[now.batch * size :], size):
             loss, refeed_loss = self._batch(batch, refeeding)
-            sums += torch.stack([loss * len(batch.values), loss.new_tensor(len(batch.values)), refeed_loss * len(chosen)]).double()
+            sums += torch.stack([loss * len(batch.values), refeed_loss * len(batch)])
             now.batch += 1
             now.step += 1
             now.seconds += time.perf_counter() - started
             now.sums = sums  # type: ignore[assignment]
             if now.batch < self.batches:
                 yield BatchPoint(now.step, now.epoch + now.batch / self.batches, loss, refeed_loss if refeeding else None)
+                started = time.perf_counter()
         yield self._end_epoch(sums, refeeding)
 
     def _end_epoch(self, sums: Tensor, refeeding: bool) -> EpochRecord:
         now = self.progress
+        if isinstance(self.optimizer, RowAdam):
+            self.optimizer.settle(self.model.column_weights)
         self.model.eval()
         validation = self.validate()
         value = validation[self.training.monitor]
@@ -156,35 +164,67 @@ class Trainer:
         if best:
             now.best_value, now.best_epoch = value, now.epoch
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        squared, ratings, refed = sums.tolist()
-        seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0, 0.0]
+        squared, refed = sums.tolist()
+        seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0]
         refeed_loss = refed / len(self.taught) if refeeding else None
-        return EpochRecord(now.epoch, now.step, squared / ratings, refeed_loss, validation, best, seconds)
+        return EpochRecord(now.epoch, now.step, squared / int(self.rows.counts.sum()), refeed_loss, validation, best, seconds)
 
     def _batch(self, batch: SparseRows, refeeding: bool) -> tuple[Tensor, Tensor]:
         """One optimizer step on the ratings, then one per re-feeding step. Returns masked MSE per rating, and of the re-fed passes."""
-        dense = self.model(batch) if refeeding else None
-        outputs = self.model.at_observed(batch) if dense is None else dense[batch.rows, batch.columns]
-        errors = outputs - batch.values
-        self._step(self.reduce(errors, batch.rows, len(batch)))
-        total = errors.new_zeros(())
-        for _ in range(self.refeed.steps if refeeding else 0):
-            assert dense is not None
-            target = dense.detach()
-            noisy = target + self.refeed.noise * torch.randn_like(target) if self.refeed.noise else target
-            dense = self.model(noisy)
-            if self.refeed.target == "fixed-point":
-                refeed_errors = dense - target
-                rows = torch.arange(len(batch), device=self.device)[:, None].expand_as(dense)
-                self._step(self.reduce(refeed_errors.flatten(), rows.flatten(), len(batch)))
-            else:
-                refeed_errors = dense[batch.rows, batch.columns] - batch.values
-                self._step(self.reduce(refeed_errors, batch.rows, len(batch)))
-            total = total + refeed_errors.detach().square().mean() / self.refeed.steps
-        return errors.detach().square().mean(), total
+        if isinstance(self.optimizer, RowAdam):
+            self.optimizer.settle(self.model.column_weights, batch.present)
+        weights = self.reduce(batch.counts)
+        hidden = self._hidden(batch if self.plan.path == "sparse" else batch.dense(batch.values))
+        product = self._product(hidden) if refeeding else None
+        loss, mean = squared_error(self._at_observed(hidden, batch, product), batch.values, weights, batch.rows)
+        refed = mean.new_zeros(())
+        if product is None:
+            self._step(loss)
+            return mean, refed
+        output = self.model.outputs(product).detach()
+        self._step(loss)
+        for left in reversed(range(self.refeed.steps)):
+            output, refeed_mean = self._refeed(output, batch, weights, more=left > 0)
+            refed = refed + refeed_mean / self.refeed.steps
+        return mean, refed
+
+    def _refeed(self, output: Tensor, batch: SparseRows, weights: Tensor, more: bool) -> tuple[Tensor, Tensor]:
+        """One step on f(output). Returns f(output) as it was before the step, where `more` follow, and its mean squared error."""
+        noisy = output + self.refeed.noise * torch.randn_like(output) if self.refeed.noise else output
+        hidden = self._hidden(noisy)
+        if self.refeed.target == "fixed-point":
+            with self._products():
+                again = self.model.outputs(self.model.product(hidden))
+            counts = torch.full((len(batch),), batch.n_columns, device=self.device)
+            loss, mean = squared_error(again, output, self.reduce(counts))
+        else:
+            loss, mean = squared_error(self._at_observed(hidden, batch, None), batch.values, weights, batch.rows)
+            again = self.model.outputs(self._product(hidden)) if more else output
+        self._step(loss)
+        return again.detach(), mean
+
+    def _products(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16")
+
+    def _hidden(self, rows: SparseRows | Tensor) -> Tensor:
+        with self._products():
+            return self.model.last_hidden(rows)
+
+    def _at_observed(self, hidden: Tensor, batch: SparseRows, product: Tensor | None) -> Tensor:
+        """Outputs at the batch's entries, from the whole `product` where it was needed anyway."""
+        with self._products():
+            if self.plan.path == "sparse":
+                return self.model.at_entries(hidden, batch, product)
+            return self.model.outputs(self.model.product(hidden)).flatten().index_select(0, batch.cells)
+
+    @torch.no_grad()
+    def _product(self, hidden: Tensor) -> Tensor:
+        """As a constant. In an autocast of its own: a shared one would hand its casts, made without gradient, on to the next use."""
+        with self._products():
+            return self.model.product(hidden)
 
     def _step(self, loss: Tensor) -> None:
-        if self.training.l2:
+        if self.training.l2 and self.training.optimizer == "adamw":
             loss = loss + self.training.l2 / 2 * sum(weight.square().sum() for weight in self.model.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -219,20 +259,3 @@ class Trainer:
         if "cuda" in groups["rng"] and self.device.type == "cuda":
             torch.cuda.set_rng_state(groups["rng"]["cuda"].cpu(), self.device)
         self.progress = Progress(**progress)
-
-
-def make_optimizer(model: torch.nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The configured optimizer; Adam by its fused kernel."""
-    parameters = list(model.parameters())
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-
-
-def pick_device(wanted: str) -> torch.device:
-    """The device named, or the best at hand for `auto` (MPS has no sparse products yet). Raises InputError when it is not there."""
-    gpu = torch.cuda.is_available()
-    if wanted == "cuda" and not gpu:
-        raise InputError("training.device is 'cuda', but PyTorch finds no CUDA GPU on this machine: use 'auto' or 'cpu'.")
-    return torch.device("cuda" if gpu and wanted != "cpu" else "cpu")

@@ -150,6 +150,8 @@ def files(tmp_path):
         (["train", "--config", "{}/broken.toml"], "not readable as TOML"),
         (["train", "--preset", "dmo"], "Did you mean 'demo'"),
         (["train", "--model", "svd", "--dataset", "toy", "--set", "model.rank=99"], "at most"),
+        (["submit", "--dataset", "netflix"], "cannot be downloaded"),
+        (["train", "--dataset", "toy", "--set", "training.row_steps=on", "--set", "training.l2=1"], "row_steps"),
         (["submit", "--dataset", "nope"], "Unknown dataset 'nope'"),
         (["submit", "--dataset", "{}/absent.csv"], "absent.csv"),
         (["submit", "--dataset", "toy", "--split", "last"], "no timestamps"),

@@ -11,7 +11,7 @@ import torch
 from engine.config import ObjectiveConfig, RefeedConfig, TrainingConfig
 from engine.evaluation import evaluate_ratings
 from engine.interactions import from_frame
-from engine.losses import squared_error_per_rating, squared_error_per_row, squared_error_sum
+from engine.losses import in_sum, per_rating, per_row, squared_error
 from engine.models import AutoencoderConfig
 from engine.models.autoencoder import Autoencoder
 from engine.splits import RandomOptions, make_split
@@ -178,16 +178,20 @@ def test_l2_is_the_gradient_of_half_lambda_w_squared(split):
 
 def test_reductions_by_hand():
     # Row 0 errs by 1 and 3, row 1 by 2, row 2 has no rating.
-    errors, rows = torch.tensor([1.0, 3, 2]), torch.tensor([0, 0, 1])
-    assert squared_error_per_rating(errors, rows, 3) == pytest.approx(14 / 3)
-    assert squared_error_per_row(errors, rows, 3) == pytest.approx((5 + 4) / 2)
-    assert squared_error_sum(errors, rows, 3) == 14
+    errors, nothing = torch.tensor([1.0, 3, 2]), torch.zeros(3)
+    rows, counts = torch.tensor([0, 0, 1]), torch.tensor([2, 1, 0])
+    for reduction, expected in ((per_rating, 14 / 3), (per_row, (5 + 4) / 2), (in_sum, 14)):
+        loss, mean = squared_error(errors, nothing, reduction(counts), rows)
+        assert loss.item() == pytest.approx(expected)
+        assert mean.item() == pytest.approx(14 / 3)
+    complete, counts = torch.tensor([[1.0, 3], [2, 0]]), torch.tensor([2, 2])
+    for reduction, expected in ((per_rating, 14 / 4), (per_row, (5 + 2) / 2), (in_sum, 14)):
+        assert squared_error(complete, torch.zeros(2, 2), reduction(counts))[0].item() == pytest.approx(expected)
 
 
 def test_masked_mse_of_the_worked_example():
     """Ratings 3 and 4 against outputs 0.25 and 0.7: the assignment prints the sum, its formula gives the mean."""
-    errors = torch.tensor([3 - 0.25, 4 - 0.7], dtype=torch.float64)
-    rows = torch.zeros(2, dtype=torch.int64)
-    assert squared_error_sum(errors, rows, 1).item() == pytest.approx(18.4525)
-    assert squared_error_per_rating(errors, rows, 1).item() == pytest.approx(9.22625)
+    outputs, wanted, counts = torch.tensor([0.25, 0.7], dtype=torch.float64), torch.tensor([3.0, 4], dtype=torch.float64), torch.tensor([2])
+    assert squared_error(outputs, wanted, in_sum(counts))[0].item() == pytest.approx(18.4525)
+    assert squared_error(outputs, wanted, per_rating(counts))[0].item() == pytest.approx(9.22625)
     assert math.sqrt(9.22625) == pytest.approx(3.0375, abs=1e-4)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from engine.errors import InputError
 from engine.models.configs import AutoencoderConfig
-from engine.models.contract import Recommender, chunks
+from engine.models.contract import Recommender, Scorer, chunks
 from engine.models.sparse import ResidentRows, SparseRows, multiply, sampled_product
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -75,6 +75,11 @@ class Autoencoder(nn.Module, Recommender):
         """The matrices without biases: what L2 is taken of."""
         return [*self.encoder, *self.decoder]
 
+    @property
+    def column_weights(self) -> list[Tensor]:
+        """The matrices with one row per column: the way in and, untied, the way out."""
+        return [self.encoder[0], *self.decoder[-1:]]
+
     def examples(self, ratings: sp.csr_array) -> sp.csr_array:
         """Rows to learn from: users × items as it is, or its transpose if item-based."""
         return ratings if self.config.orientation == "user" else ratings.T.tocsr()
@@ -97,53 +102,83 @@ class Autoencoder(nn.Module, Recommender):
     def encode(self, x: SparseRows | Tensor) -> Tensor:
         """Code of each row [rows × layers[-1]], dropped out in training."""
         activate = ACTIVATIONS[self.config.activation]
-        first = self.encoder[0]
-        sums = multiply(x, first) if isinstance(x, SparseRows) else x @ first
-        for weight, bias in zip([*self.encoder[1:], None], self.encoder_bias, strict=True):
-            code = activate(sums + bias)
-            if self.config.dropout_place == "every" or weight is None:
-                code = F.dropout(code, self.config.dropout, self.training)
-            sums = code if weight is None else code @ weight
-        return sums
+        for layer, (weight, bias) in enumerate(zip(self.encoder, self.encoder_bias, strict=True)):
+            sums = multiply(x, weight) + bias if isinstance(x, SparseRows) else torch.addmm(bias, x, weight)
+            x = activate(sums)
+            if self.config.dropout_place == "every" or layer == len(self.encoder) - 1:
+                x = F.dropout(x, self.config.dropout, self.training)
+        assert isinstance(x, Tensor)
+        return x
 
-    def _hidden(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """Last hidden layer, and the output matrix [columns × width] that comes after it."""
+    def last_hidden(self, x: SparseRows | Tensor) -> Tensor:
+        """The layer before the output [rows × layers[0]]."""
         activate = ACTIVATIONS[self.config.activation]
-        matrices = list(self.decoder) if len(self.decoder) else list(reversed(self.encoder))
-        for weight, bias in zip(matrices[:-1], list(self.decoder_bias)[:-1], strict=True):
-            code = activate(code @ weight.t() + bias)
+        hidden = self.encode(x)
+        for weight, bias in zip(self._outward[:-1], list(self.decoder_bias)[:-1], strict=True):
+            hidden = activate(F.linear(hidden, weight, bias))
             if self.config.dropout_place == "every":
-                code = F.dropout(code, self.config.dropout, self.training)
-        return code, matrices[-1]
+                hidden = F.dropout(hidden, self.config.dropout, self.training)
+        return hidden
+
+    @property
+    def _outward(self) -> list[Tensor]:
+        return list(self.decoder) if len(self.decoder) else list(reversed(self.encoder))
+
+    def product(self, hidden: Tensor) -> Tensor:
+        """The last hidden layer times the output matrix [rows × columns], before bias and activation."""
+        return F.linear(hidden, self._outward[-1])
+
+    def outputs(self, product: Tensor) -> Tensor:
+        """f(x) for every column, from `product`."""
+        return ACTIVATIONS[self.config.last_activation](product + self.decoder_bias[-1])
+
+    def at_entries(self, hidden: Tensor, wanted: SparseRows, product: Tensor | None = None) -> Tensor:
+        """f(x) at the stored entries of `wanted` alone [entries]; no other is computed, and none at all where `product` is known."""
+        output = self._outward[-1]
+        # index_select, not [...]: its gradient on a CPU adds up in a fixed order, so that a seed repeats to the last bit.
+        bias = self.decoder_bias[-1].index_select(0, wanted.columns)
+        return ACTIVATIONS[self.config.last_activation](sampled_product(wanted, hidden.to(output.dtype), output, product) + bias)
 
     def forward(self, x: SparseRows | Tensor) -> Tensor:
         """f(x) for every column, dense [rows × columns]."""
-        hidden, output = self._hidden(self.encode(x))
-        return ACTIVATIONS[self.config.last_activation](hidden @ output.t() + self.decoder_bias[-1])
+        return self.outputs(self.product(self.last_hidden(x)))
 
-    def at_observed(self, x: SparseRows, wanted: SparseRows | None = None) -> Tensor:
-        """f(x) at the stored entries of `wanted` (default: of x itself) [entries]; no other output is computed."""
-        wanted = x if wanted is None else wanted
-        hidden, output = self._hidden(self.encode(x))
-        # index_select, not [...]: its gradient on a CPU adds up in a fixed order, so that a seed repeats to the last bit.
-        sums = sampled_product(wanted, hidden, output) + self.decoder_bias[-1].index_select(0, wanted.columns)
-        return ACTIVATIONS[self.config.last_activation](sums)
+    def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
+        return self.scorer(visible)(users)
 
     @torch.inference_mode()
-    def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
+    def scorer(self, visible: sp.csr_array) -> Scorer:
         self.eval()
         if self.config.orientation == "user":
-            everyone = ResidentRows(visible[users], self.device)
-            blocks = [self(everyone.take(self._positions(part))) for part in chunks(np.arange(len(users)), self.n_items)]
-            return torch.cat(blocks).cpu().numpy() if blocks else np.empty((0, self.n_items), np.float32)
+            return self._score_users(ResidentRows(visible, self.device))
         self._refuse_new_users(visible)
-        items = ResidentRows(self.examples(visible), self.device)
-        columns = self._positions(users)
-        blocks = []
-        for part in chunks(np.arange(self.n_items), max(len(users), self.config.layers[-1])):
-            hidden, output = self._hidden(self.encode(items.take(self._positions(part))))
-            blocks.append(ACTIVATIONS[self.config.last_activation](hidden @ output[columns].t() + self.decoder_bias[-1][columns]))
-        return torch.cat(blocks).t().contiguous().cpu().numpy()
+        return self._score_columns(self._every_hidden(self.examples(visible)))
+
+    def _score_users(self, everyone: ResidentRows) -> Scorer:
+        @torch.inference_mode()
+        def score(users: np.ndarray) -> np.ndarray:
+            parts = chunks(users, self.n_items)
+            blocks = [self(everyone.take(part)).cpu() for part in parts]
+            return torch.cat(blocks).numpy() if blocks else np.empty((0, self.n_items), np.float32)
+
+        return score
+
+    def _score_columns(self, hidden: Tensor) -> Scorer:
+        """Item-based: each item's last hidden layer is computed once, for all users."""
+        output, bias = self._outward[-1], self.decoder_bias[-1]
+
+        @torch.inference_mode()
+        def score(users: np.ndarray) -> np.ndarray:
+            columns = self._positions(users)
+            scores = F.linear(output[columns], hidden) + bias[columns, None]
+            return ACTIVATIONS[self.config.last_activation](scores).cpu().numpy()
+
+        return score
+
+    def _every_hidden(self, inputs: sp.csr_array) -> Tensor:
+        rows = ResidentRows(inputs, self.device)
+        parts = chunks(np.arange(inputs.shape[0]), max(self.config.layers))
+        return torch.cat([self.last_hidden(rows.take(part)) for part in parts])
 
     @torch.inference_mode()
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
@@ -159,8 +194,8 @@ class Autoencoder(nn.Module, Recommender):
     def _rate_rows(self, inputs: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
         seen, wanted = ResidentRows(inputs, self.device), ResidentRows(targets, self.device)
         asked = np.flatnonzero(np.diff(targets.indptr))
-        width = max(self.config.layers)
-        blocks = [self.at_observed(seen.take(rows), wanted.take(rows)) for rows in map(self._positions, chunks(asked, width))]
+        parts = chunks(asked, max(self.config.layers))
+        blocks = [self.at_entries(self.last_hidden(seen.take(rows)), wanted.take(rows)) for rows in parts]
         return torch.cat(blocks).cpu().numpy() if blocks else np.empty(0, np.float32)
 
     def _positions(self, numbers: np.ndarray) -> Tensor:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel
+
+Scorer = Callable[[np.ndarray], np.ndarray]
 
 CHUNK_CELLS = 8_000_000
 """Most cells of a dense score block, whatever the size of the catalogue (32 MB of float32)."""
@@ -34,7 +38,7 @@ class Recommender(ABC):
 
     @abstractmethod
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
-        """Scores of every item for some users, float32 [len(users) × items].
+        """Scores of every item for some users, a new float32 array [len(users) × items].
 
         Args:
             visible: what the model may see of each user, CSR [any number of users × items].
@@ -44,15 +48,18 @@ class Recommender(ABC):
             InputError: a model that cannot score new users is given other users than those of training.
         """
 
+    def scorer(self, visible: sp.csr_array) -> Scorer:
+        """`score` of rows that are named later; a model computes here, once, what all users share."""
+        return partial(self.score, visible)
+
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
         """Predicted ratings at the stored entries of `targets` (same shape as `visible`), aligned with `targets.data`."""
-        predicted = np.empty(targets.nnz, np.float32)
+        score = self.scorer(visible)
+        blocks = []
         for users in chunks(np.flatnonzero(np.diff(targets.indptr)), self.n_items):
-            block = self.score(visible, users)
-            for row, user in enumerate(users):
-                span = slice(targets.indptr[user], targets.indptr[user + 1])
-                predicted[span] = block[row, targets.indices[span]]
-        return predicted
+            wanted = targets[users]
+            blocks.append(score(users)[np.repeat(np.arange(len(users)), np.diff(wanted.indptr)), wanted.indices])
+        return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
     @abstractmethod
     def tensors(self) -> dict[str, Any]:

@@ -184,6 +184,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
     threads = known.get("threads")
     device = str(run.device or known.get("device") or "–")
     rows.append(("device", f"{device}, {threads} thread{'s' if threads != 1 else ''}" if threads else device))
+    if plan := known.get("plan"):
+        ways = [f"{plan['path']} path", f"{plan['precision']} products", *(["row steps"] if plan["row_steps"] else [])]
+        rows.append(("computed by", ", ".join(ways)))
     if summary.get("seconds_per_epoch") is not None:
         rows.append(("pace", f"{words.duration(summary['seconds_per_epoch'])} per epoch"))
     if summary.get("peak_memory_mb") is not None:

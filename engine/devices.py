@@ -1,0 +1,44 @@
+"""What the machine can do, and how a run makes use of it."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from typing import Literal
+
+import torch
+
+from engine.errors import InputError
+
+Precision = Literal["float32", "bfloat16"]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST_KEPT_BLOCK = 2**25
+KEPT_BYTES = 2**30
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device named, or the best at hand for `auto` (MPS has no sparse products yet). Raises InputError when it is not there."""
+    gpu = torch.cuda.is_available()
+    if wanted == "cuda" and not gpu:
+        raise InputError("training.device is 'cuda', but PyTorch finds no CUDA GPU on this machine: use 'auto' or 'cpu'.")
+    return torch.device("cuda" if gpu and wanted != "cpu" else "cpu")
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the chip has instructions for bfloat16 products; without them they are emulated and slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def keep_freed_memory() -> None:
+    """Makes glibc keep large freed blocks for the next batch instead of giving them back to the system.
+
+    Each batch frees and asks again for the same gradients; with fresh pages every time, clearing them costs up to a third of an
+    epoch. For processes that do one run and end.
+    """
+    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BLOCK)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -1,0 +1,65 @@
+"""How the steps of one training are computed: which of the ways that lead to the same numbers is the fastest here.
+
+Thresholds are measured (`python -m engine bench --suite paths`); they are constants, not timed at the start of a run, so that a
+run repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from engine.config import RefeedConfig, TrainingConfig
+from engine.devices import Precision, multiplies_bfloat16
+from engine.errors import InputError
+
+DENSE_FROM = {("cpu", "float32"): 0.25, ("cpu", "bfloat16"): 0.12, ("cuda", "float32"): 0.25, ("cuda", "bfloat16"): 0.12}
+"""Share of observed entries from which the dense path is faster, by device and precision."""
+BFLOAT16_FROM = 100_000
+"""Weights of dense products from which bfloat16 pays for its casts."""
+ROW_STEPS_BELOW = 0.25
+"""Share of columns in an average batch below which row steps are faster on a CPU."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was chosen; see the fields of the same names in `TrainingConfig`."""
+
+    path: Literal["sparse", "dense"]
+    precision: Precision
+    row_steps: bool
+
+
+def make_plan(model: Any, examples: sp.csr_array, training: TrainingConfig, refeed: RefeedConfig, device: torch.device) -> Plan:
+    """The configured ways, and the fastest where the configuration says auto.
+
+    Args:
+        model: `Trainable`.
+        examples: CSR of the rows to learn from.
+
+    Raises:
+        InputError: row steps are asked of an optimizer or a penalty that moves every row at every step.
+    """
+    density = examples.nnz / max(1, np.prod(examples.shape, dtype=float))
+    narrow = sum(weight.numel() for weight in model.weights)
+    if not refeed.steps:
+        narrow -= sum(weight.numel() for weight in model.column_weights)
+    fast = multiplies_bfloat16(device) and narrow >= BFLOAT16_FROM
+    precision: Precision = ("bfloat16" if fast else "float32") if training.precision == "auto" else training.precision
+    path: Literal["sparse", "dense"] = "sparse" if density < DENSE_FROM[device.type, precision] else "dense"
+    path = path if training.path == "auto" else training.path
+    still = training.optimizer == "adam" and not training.weight_decay and not training.l2 and not refeed.steps and path == "sparse"
+    if training.row_steps == "on" and not still:
+        raise InputError("training.row_steps=on needs adam and the sparse path, without weight decay, L2 and re-feeding: set it to auto.")
+    useful = device.type == "cpu" and still and touched_share(examples, training.batch_size) < ROW_STEPS_BELOW
+    return Plan(path, precision, useful if training.row_steps == "auto" else training.row_steps == "on")
+
+
+def touched_share(examples: sp.csr_array, batch_size: int) -> float:
+    """Expected share of columns that have an entry in a batch of random rows."""
+    popularity = np.bincount(examples.indices, minlength=examples.shape[1]) / examples.shape[0]
+    return float((1 - (1 - popularity) ** batch_size).mean())
