@@ -6,6 +6,7 @@ import ctypes
 import platform
 from typing import Literal
 
+import psutil
 import torch
 
 from engine.errors import InputError
@@ -13,7 +14,6 @@ from engine.errors import InputError
 Precision = Literal["float32", "bfloat16"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT_BLOCK = 2**25
 KEPT_BYTES = 2**30
 
 
@@ -40,5 +40,21 @@ def keep_freed_memory() -> None:
     """
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BLOCK)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(option, KEPT_BYTES)
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether this is what PyTorch or Python raises when memory ends."""
+    # PyTorch's CPU allocator has no exception class of its own.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    try:
+        import resource
+    except ImportError:
+        return psutil.Process().memory_info().peak_wset / 1e6
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

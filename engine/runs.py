@@ -13,12 +13,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from engine import processes
 from engine.config import parse
-from engine.devices import keep_freed_memory, pick_device
+from engine.devices import keep_freed_memory, peak_memory_mb, pick_device, ran_out_of_memory
 from engine.errors import InputError
 from engine.evaluation import Predictions, evaluate, predict, recommend
 from engine.experiment import fit_baselines, open_split
@@ -69,18 +68,13 @@ def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = N
         store.finish(run_id, "failed", error=str(error))
         return error if isinstance(error, InputError) else None
     except Exception as error:
-        if _out_of_memory(error):
+        if ran_out_of_memory(error):
             store.finish(run_id, "failed", error="Out of memory: make the layers or the batch smaller, or sample users and items.")
             return None
         store.log(run_id, traceback.format_exc())
         store.finish(run_id, "failed", error=f"Internal error: {type(error).__name__}: {error}. The log of the run has the details.")
         raise
     return None
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # PyTorch's CPU allocator has no exception class of its own.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _Execution:
@@ -357,13 +351,3 @@ class _Execution:
         self.store.finish(self.run.id, "finished", summary=summary)
         self.store.discard(self.run.id, "checkpoint")
         self.log("finished")
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    try:
-        import resource
-    except ImportError:
-        return psutil.Process().memory_info().peak_wset / 1e6
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
