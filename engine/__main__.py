@@ -82,12 +82,22 @@ def assemble(
     values = config.merge(values, {path: value for path, value in short.items() if value is not None})
     numbers = {"training.epochs": epochs, "training.seed": seed}
     values = config.merge(values, {path: config.parse_value(value) for path, value in numbers.items() if value is not None})
+    for path, value in assigned(fields).items():
+        values = config.merge(values, {path: value})
+    return config.parse(values)
+
+
+def assigned(fields: tuple[str, ...]) -> dict[str, Any]:
+    """Dotted configuration fields from --set options. Raises InputError."""
+    from engine import config
+
+    values = {}
     for assignment in fields:
         path, equals, value = assignment.partition("=")
         if not equals or "." not in path:
             raise InputError(f"--set takes section.field=value, like training.lr=0.001, not '{assignment}'.")
-        values = config.merge(values, {path.strip(): config.parse_value(value.strip())})
-    return config.parse(values)
+        values[path.strip()] = config.parse_value(value.strip())
+    return values
 
 
 @main.command("datasets")
@@ -246,6 +256,35 @@ def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
     click.echo(f"RMSE on the {result['ratings']:,} observed ratings {result['reconstruction_rmse']:.4f}")
     for row in result.get("reconstruction", []):
         click.echo(" ".join(f"{value:3.0f}" for value in row))
+
+
+@main.command()
+@click.option(
+    "--suite",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="What to measure; may be repeated. Without it all, for the better part of an hour.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed rounds of each contender, in turn.")
+@click.option("--set", "fields", multiple=True, metavar="PATH=VALUE", help="Set a field of Encore's side alone, like training.path=dense.")
+@click.option("--save", is_flag=True, help="Keep the results in assets/results/speed.json too.")
+@JSON
+def bench(names: tuple[str, ...], rounds: int, fields: tuple[str, ...], save: bool, as_json: bool) -> None:
+    """Measure Encore's speed beside the textbook's dense loop, on this machine."""
+    from engine.bench import run, words
+    from engine.bench.children import ChildError
+
+    def done(name: str, result: dict[str, Any]) -> None:
+        for line in words.lines(name, result):
+            click.echo(line, err=as_json)
+
+    try:
+        found = run.measure(names, rounds, assigned(fields), lambda line: click.echo(line, err=True), done, save)
+    except ChildError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _print(found)
 
 
 @main.command()
