@@ -154,8 +154,7 @@ class Trainer:
 
     def _end_epoch(self, sums: Tensor, refeeding: bool) -> EpochRecord:
         now = self.progress
-        if isinstance(self.optimizer, RowAdam):
-            self.optimizer.settle(self.model.column_weights)
+        self.settle()
         self.model.eval()
         validation = self.validate()
         value = validation[self.training.monitor]
@@ -168,6 +167,11 @@ class Trainer:
         seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0]
         refeed_loss = refed / len(self.taught) if refeeding else None
         return EpochRecord(now.epoch, now.step, squared / int(self.rows.counts.sum()), refeed_loss, validation, best, seconds)
+
+    def settle(self) -> None:
+        """Brings every weight up to date; to be called before the model is used in the middle of an epoch."""
+        if isinstance(self.optimizer, RowAdam):
+            self.optimizer.settle(self.model.column_weights)
 
     def _batch(self, batch: SparseRows, refeeding: bool) -> tuple[Tensor, Tensor]:
         """One optimizer step on the ratings, then one per re-feeding step. Returns masked MSE per rating, and of the re-fed passes."""

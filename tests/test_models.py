@@ -17,7 +17,7 @@ from engine.models.autoencoder import Autoencoder
 from engine.models.baselines import Bias, Mean, Popularity
 from engine.models.configs import parameter_count
 from engine.models.contract import ClosedForm
-from engine.models.sparse import ResidentRows, multiply, sampled_product
+from engine.models.sparse import ResidentRows, multiply, sampled_product, transpose_by_counting, transpose_by_sorting
 from engine.models.svd import SVD, decompose
 
 
@@ -244,3 +244,25 @@ def test_gradients_of_present_columns_alone_are_the_same():
         assert sparse.is_sparse
         assert sparse.coalesce().indices()[0].tolist() == np.unique(matrix[:4].indices).tolist()
         torch.testing.assert_close(sparse.to_dense(), dense)
+
+
+@given(st.integers(0, 1000), st.integers(1, 6), st.integers(1, 9), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_both_transposes_are_scipys(seed, n_rows, n_columns, share):
+    rng = np.random.default_rng(seed)
+    matrix = sp.csr_array(rng.random((n_rows, n_columns)) * (rng.random((n_rows, n_columns)) < share))
+    batch = ResidentRows(matrix, torch.device("cpu")).take(np.arange(n_rows))
+    expected = matrix.astype(np.float32).tocsc()
+    for turned in (transpose_by_counting(batch), transpose_by_sorting(batch)):
+        assert turned.offsets.tolist() == expected.indptr.tolist()
+        assert turned.rows.tolist() == expected.indices.tolist()
+        assert batch.values[turned.order].tolist() == expected.data.tolist()
+
+
+def test_batches_are_the_rows_in_their_order():
+    matrix = ratings(100, 20)
+    order = np.random.default_rng(0).permutation(100)
+    batches = list(ResidentRows(matrix, torch.device("cpu")).batches(order, 3))
+    assert [len(batch) for batch in batches] == [3] * 33 + [1]
+    dense = torch.cat([batch.dense(batch.values) for batch in batches])
+    assert (dense.numpy() == matrix.toarray()[order]).all()

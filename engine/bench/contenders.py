@@ -24,7 +24,6 @@ from engine.devices import keep_freed_memory, pick_device
 from engine.evaluation import evaluate_ratings
 from engine.models.autoencoder import PULL, Autoencoder
 from engine.models.configs import AutoencoderConfig
-from engine.optimizers import RowAdam
 from engine.training import Trainer
 
 
@@ -153,8 +152,7 @@ class Encore(Contender):
                 return
 
     def errors(self) -> tuple[float, int]:
-        if isinstance(self.trainer.optimizer, RowAdam):  # in the middle of an epoch, some rows wait for their steps
-            self.trainer.optimizer.settle(self.model.column_weights)
+        self.trainer.settle()
         judged = self.ratings.judged
         everybody = len(judged) == self.ratings.train.shape[0]
         visible, targets = (matrix if everybody else matrix[judged] for matrix in (self.ratings.train, self.ratings.held_out))

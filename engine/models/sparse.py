@@ -69,15 +69,7 @@ class SparseRows:
 
     @cached_property
     def by_column(self) -> Transpose:
-        if self.crow.device.type == "cpu":  # scipy's counting sort takes a tenth of the time of a comparing one
-            numbered = np.arange(len(self.columns), dtype=np.int32)
-            csr = (numbered, self.columns.numpy(), self.crow.numpy())
-            turned = sp.csr_array(csr, shape=(len(self), self.n_columns)).tocsc()
-            return Transpose(*(torch.from_numpy(part) for part in (turned.data, turned.indices, turned.indptr)))
-        order = torch.argsort(self.columns, stable=True)
-        counts = torch.bincount(self.columns, minlength=self.n_columns)
-        offsets = torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
-        return Transpose(order.int(), self.rows[order], offsets)
+        return transpose_by_counting(self) if self.crow.device.type == "cpu" else transpose_by_sorting(self)
 
     @cached_property
     def present(self) -> Tensor:
@@ -98,6 +90,21 @@ class SparseRows:
         full = values.new_zeros(len(self) * self.n_columns)
         full[self.cells] = values
         return full.view(len(self), self.n_columns)
+
+
+def transpose_by_counting(batch: SparseRows) -> Transpose:
+    """On a CPU; scipy's counting sort takes a tenth of the time of a comparing one."""
+    numbered = np.arange(len(batch.columns), dtype=np.int32)
+    csr = (numbered, batch.columns.numpy(), batch.crow.numpy())
+    turned = sp.csr_array(csr, shape=(len(batch), batch.n_columns)).tocsc()
+    return Transpose(*(torch.from_numpy(part) for part in (turned.data, turned.indices, turned.indptr)))
+
+
+def transpose_by_sorting(batch: SparseRows) -> Transpose:
+    """On any device, without waiting for it: the bounds are searched, because counting would tell the host the largest column."""
+    columns, order = torch.sort(batch.columns, stable=True)
+    numbers = torch.arange(batch.n_columns + 1, device=columns.device, dtype=columns.dtype)
+    return Transpose(order.int(), batch.rows[order], torch.searchsorted(columns, numbers, out_int32=True))
 
 
 class ResidentRows:
