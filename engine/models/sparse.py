@@ -44,12 +44,13 @@ class Transpose:
 class SparseRows:
     """A batch of rows as CSR tensors on one device: `crow` [rows + 1], `columns` and `values` [entries], int32 and float32.
 
-    With `row_gradients`, gradients of matrices that have one row per column are sparse: they hold the batch's `present` columns only.
+    `numbers` [rows] are the rows' positions in the whole matrix, int64. With `row_gradients`, gradients of matrices that have one row per column are sparse: they hold the batch's `present` columns only.
     """
 
     crow: Tensor
     columns: Tensor
     values: Tensor
+    numbers: Tensor
     n_columns: int
     row_gradients: bool = False
 
@@ -64,8 +65,8 @@ class SparseRows:
     @cached_property
     def rows(self) -> Tensor:
         """Row of each entry."""
-        numbers = torch.arange(len(self), device=self.crow.device, dtype=torch.int32)
-        return numbers.repeat_interleave(self.counts, output_size=len(self.columns))
+        places = torch.arange(len(self), device=self.crow.device, dtype=torch.int32)
+        return places.repeat_interleave(self.counts, output_size=len(self.columns))
 
     @cached_property
     def by_column(self) -> Transpose:
@@ -131,19 +132,19 @@ class ResidentRows:
         for start in range(0, max(1, len(rows)), size * GATHERED_BATCHES):
             group = rows[start : start + size * GATHERED_BATCHES]
             ends = np.concatenate([[0], self.counts[group].cumsum()])
-            columns, values = self._gather(group, int(ends[-1]))
+            numbers = torch.as_tensor(group, device=self.crow.device)
+            columns, values = self._gather(numbers, int(ends[-1]))
             bounds = torch.as_tensor(ends.astype(np.int32), device=columns.device)
             for first in range(0, max(1, len(group)), size):
                 last = min(first + size, len(group))
                 entries = slice(ends[first], ends[last])
                 crow = bounds[first : last + 1] - bounds[first]
-                yield SparseRows(crow, columns[entries], values[entries], self.n_columns, self.row_gradients)
+                yield SparseRows(crow, columns[entries], values[entries], numbers[first:last], self.n_columns, self.row_gradients)
 
-    def _gather(self, rows: np.ndarray, entries: int) -> tuple[Tensor, Tensor]:
+    def _gather(self, numbers: Tensor, entries: int) -> tuple[Tensor, Tensor]:
         """Columns and values of these rows, one row after the other."""
-        chosen = torch.as_tensor(rows, device=self.crow.device)
-        starts = self.crow[chosen]
-        counts = self.crow[chosen + 1] - starts
+        starts = self.crow[numbers]
+        counts = self.crow[numbers + 1] - starts
         shifts = (starts - counts.cumsum(0) + counts).repeat_interleave(counts, output_size=entries)
         places = torch.arange(entries, device=self.crow.device).add_(shifts)
         return self.columns[places], self.values[places]
