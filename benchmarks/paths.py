@@ -10,8 +10,10 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,13 +26,14 @@ from engine.models.configs import AutoencoderConfig
 from engine.training import Trainer
 
 BATCHES, WARM_UP = 12, 3
+Layers = tuple[int, ...]
 
 
 def ratings(columns: int, density: float) -> sp.csr_array:
     return sp.random_array((128 * (BATCHES + 1), columns), density=density, rng=0, dtype=np.float32).tocsr()
 
 
-def seconds(matrix: sp.csr_array, layers: tuple[int, ...], refeed: int = 0, **ways: str) -> float:
+def seconds(matrix: sp.csr_array, layers: Layers, refeed: int, ways: Mapping[str, Any]) -> float:
     """Median time of a batch."""
     model = Autoencoder(AutoencoderConfig(layers=layers), *matrix.shape)
     training = TrainingConfig(batch_size=128, **ways)
@@ -43,30 +46,44 @@ def seconds(matrix: sp.csr_array, layers: tuple[int, ...], refeed: int = 0, **wa
     return statistics.median(times[WARM_UP:])
 
 
-def ratio(matrix: sp.csr_array, layers: tuple[int, ...], first: dict[str, str], second: dict[str, str], refeed: int = 0) -> str:
-    return f"{seconds(matrix, layers, refeed, **first) / seconds(matrix, layers, refeed, **second):.2f}"
+def ratio(matrix: sp.csr_array, layers: Layers, first: Mapping[str, Any], second: Mapping[str, Any], refeed: int = 0) -> str:
+    return f"{seconds(matrix, layers, refeed, first) / seconds(matrix, layers, refeed, second):.2f}"
+
+
+def by_density(networks: Sequence[tuple[int, Layers]], densities: Sequence[float]) -> None:
+    """For `DENSE_FROM`; a network is its columns and layers."""
+    print("sparse path / dense path, by share of observed entries")
+    for precision in ("float32", "bfloat16"):
+        for columns, layers in networks:
+            sparse, dense = ({"precision": precision, "row_steps": "off", "path": path} for path in ("sparse", "dense"))
+            shown = [f"{density:.0%} {ratio(ratings(columns, density), layers, sparse, dense)}" for density in densities]
+            print(f"  {precision}, {columns} columns, layers {layers}: {', '.join(shown)}", flush=True)
+
+
+def by_weights(columns: int, networks: Sequence[Layers]) -> None:
+    """For `BFLOAT16_FROM`."""
+    print("bfloat16 / float32, by weights in dense products (without, with one re-feeding step)")
+    matrix, rough, exact = ratings(columns, 0.05), {"precision": "bfloat16"}, {"precision": "float32"}
+    for layers in networks:
+        inner = 2 * sum(a * b for a, b in pairwise(layers))
+        refed = inner + 2 * columns * layers[0]
+        plain, again = (ratio(matrix, layers, rough, exact, refeed) for refeed in (0, 1))
+        print(f"  {inner:,}: {plain}, {refed:,}: {again}", flush=True)
+
+
+def by_columns_in_a_batch(sizes: Sequence[tuple[int, int, float]]) -> None:
+    """For `ROW_STEPS_BELOW`; a size is columns, width of the layer and share of observed entries."""
+    print("row steps on / off, by share of columns in a batch")
+    for columns, width, density in sizes:
+        compared = ratio(ratings(columns, density), (width,), {"row_steps": "on"}, {"row_steps": "off"})
+        print(f"  {1 - (1 - density) ** 128:.0%} of {columns:,} × {width}: {compared}", flush=True)
 
 
 def main() -> None:
     keep_freed_memory()
-    print("sparse path / dense path, by share of observed entries")
-    for precision in ("float32", "bfloat16"):
-        for columns, layers in ((3000, (512, 512)), (1000, (256, 128)), (10_000, (512,))):
-            fixed = {"precision": precision, "row_steps": "off"}
-            sparse, dense = fixed | {"path": "sparse"}, fixed | {"path": "dense"}
-            densities = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
-            shown = [f"{density:.0%} {ratio(ratings(columns, density), layers, sparse, dense)}" for density in densities]
-            print(f"  {precision}, {columns} columns, layers {layers}: {', '.join(shown)}", flush=True)
-    print("bfloat16 / float32, by weights in dense products (without, with one re-feeding step)")
-    matrix, rough, exact = ratings(1500, 0.05), {"precision": "bfloat16"}, {"precision": "float32"}
-    for layers in ((64,), (128, 64), (256, 128), (256, 256), (512, 256), (512, 512), (1024, 512)):
-        inner = 2 * sum(a * b for a, b in pairwise(layers))
-        refed = inner + 2 * 1500 * layers[0]
-        print(f"  {inner:,}: {ratio(matrix, layers, rough, exact)}, {refed:,}: {ratio(matrix, layers, rough, exact, refeed=1)}", flush=True)
-    print("row steps on / off, by share of columns in a batch")
-    for columns, width, density in ((20_000, 512, 0.0005), (20_000, 512, 0.001), (20_000, 512, 0.002), (60_000, 256, 0.0005)):
-        compared = ratio(ratings(columns, density), (width,), {"row_steps": "on"}, {"row_steps": "off"})
-        print(f"  {1 - (1 - density) ** 128:.0%} of {columns:,} × {width}: {compared}", flush=True)
+    by_density([(3000, (512, 512)), (1000, (256, 128)), (10_000, (512,))], (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5))
+    by_weights(1500, [(64,), (128, 64), (256, 128), (256, 256), (512, 256), (512, 512), (1024, 512)])
+    by_columns_in_a_batch([(20_000, 512, 0.0005), (20_000, 512, 0.001), (20_000, 512, 0.002), (60_000, 256, 0.0005)])
 
 
 if __name__ == "__main__":

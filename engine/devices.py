@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import re
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -23,6 +26,18 @@ def pick_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not gpu:
         raise InputError("training.device is 'cuda', but PyTorch finds no CUDA GPU on this machine: use 'auto' or 'cpu'.")
     return torch.device("cuda" if gpu and wanted != "cpu" else "cpu")
+
+
+def cpu_threads() -> int:
+    """CPU threads for PyTorch: ENCORE_THREADS, or one for each core that this process may run on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("ENCORE_THREADS") or cores)
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until a GPU has done what it was told; a CPU has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
@@ -51,7 +66,11 @@ def ran_out_of_memory(error: Exception) -> bool:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
+    """Largest resident memory of this process so far, in MB (10⁶ bytes)."""
+    # On Linux ru_maxrss begins at what the parent held when it started this process.
+    status = Path("/proc/self/status")
+    if status.exists() and (own := re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)):
+        return int(own[1]) * 1024 / 1e6
     try:
         import resource
     except ImportError:

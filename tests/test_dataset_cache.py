@@ -174,7 +174,7 @@ def test_old_entries_and_drafts_go(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     data = from_frame("x", pd.DataFrame({"user": [1], "item": [1], "rating": [1]}))
     place = tmp_path / "home" / "cache"
     place.mkdir(parents=True)
-    for name, age in ((".draft-old", 2 * cache._DRAFT_SECONDS), (".draft-new", 0)):
+    for name, age in ((".old.npz.0.tmp", 2 * cache._DRAFT_SECONDS), (".new.npz.0.tmp", 0)):
         (place / name).write_bytes(b"")
         os.utime(place / name, (time.time() - age,) * 2)
 
@@ -190,9 +190,9 @@ def test_old_entries_and_drafts_go(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     cached("mine", [tmp_path / "source"], lambda: pytest.fail("parsed again"))  # Used, so no longer the oldest.
     os.utime(second, (time.time() - 10,) * 2)
     third = keep("mine", "3", 5)
-    assert {path.name for path in place.iterdir()} == {".draft-new", other.name, second.name, third.name} and not first.exists()
+    assert {path.name for path in place.iterdir()} == {".new.npz.0.tmp", other.name, second.name, third.name} and not first.exists()
     fourth = keep("mine-2", "1", 1)
-    assert {path.name for path in place.iterdir()} == {".draft-new", second.name, third.name, fourth.name}
+    assert {path.name for path in place.iterdir()} == {".new.npz.0.tmp", second.name, third.name, fourth.name}
 
 
 def test_large_files_by_path_are_kept_by_content_and_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.datasets import DATASETS, DatasetConfig, archives, available, load, netflix, rows
+from engine.datasets import DATASETS, DatasetConfig, archives, available, load, rows
 from engine.errors import InputError
 from engine.interactions import Interactions
 from engine.splits import PredefinedOptions, make_split
@@ -115,7 +115,7 @@ def test_a_text_longer_than_one_block(data: Path, monkeypatch: pytest.MonkeyPatc
     in_folder(data / "ml-20m", CSV | {"ratings.csv": ("userId,movieId,rating,timestamp\r\n" + "".join(lines)).encode().rstrip()})
     whole = load(DatasetConfig(name="ml-20m"))
     monkeypatch.setattr(rows, "BLOCK", 50)
-    monkeypatch.setattr(rows, "PIECE", 7)
+    monkeypatch.setattr(rows, "PER_ARRAY", 7)
     monkeypatch.setenv("ENCORE_HOME", str(data / "other"))
     assert load(DatasetConfig(name="ml-20m")).fingerprint() == whole.fingerprint() and whole.n_ratings == 39 * 29
 
@@ -184,7 +184,6 @@ def test_netflix(form: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert available("netflix")
     check_netflix(load(DatasetConfig(name="netflix")))
     monkeypatch.setattr(rows, "BLOCK", 16)
-    monkeypatch.setattr(netflix, "BLOCK", 16)
     monkeypatch.setenv("ENCORE_HOME", str(data / "other"))
     check_netflix(load(DatasetConfig(name="netflix")))
     # Nothing is unpacked, least of all what points out of the archive.

@@ -5,17 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Any, Self
+
+import psutil
 
 from engine.errors import InputError
 
-_SPAWN = multiprocessing.get_context("spawn")
+_here: Any = None
+"""In a child: the object that lives in it."""
 
 
 class ChildError(RuntimeError):
@@ -30,39 +33,44 @@ class Child:
         make: gives the object, from `args`; both are pickled, so `make` stands at the top of a module.
 
     Raises:
-        InputError, ChildError: see `ask`.
+        InputError, ChildError: see `call`.
     """
 
-    def __init__(self, name: str, make: Callable[..., Any], *args: Any) -> None:
+    def __init__(self, name: str, make: Callable[..., Any] = object, *args: Any) -> None:
         self.name = name
-        self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, make, args), daemon=True)
-        self._process.start()
-        theirs.close()
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _move_in)
+        self._process: psutil.Process | None = None
         try:
-            self._answer()
+            self._process = psutil.Process(self.call(os.getpid))
+            self.call(_make, make, *args)
         except BaseException:
             self.end()
             raise
 
     def ask(self, method: str, *args: Any) -> Any:
-        """Calls a method there and waits for its result.
+        """Calls a method of the object there and waits for its result. Raises as `call`."""
+        return self.call(_ask, method, *args)
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Calls a function there and waits for its result.
 
         Raises:
             InputError: raised there, with the same sentence.
             ChildError: anything else was raised there, or the process is gone.
         """
         try:
-            self._pipe.send((method, args))
-        except OSError:
-            raise self._gone() from None
-        return self._answer()
+            return self._pool.submit(_told, function, *args).result()
+        except BrokenProcessPool:
+            raise ChildError(f"The process of {self.name} was killed, perhaps for want of memory.") from None
+        except ChildError as error:
+            raise ChildError(f"{self.name} failed:\n{error}") from None
 
     def end(self) -> None:
         """Ends the process, whatever it is doing."""
-        self._pipe.close()
-        self._process.kill()
-        self._process.join()
+        with suppress(psutil.NoSuchProcess):
+            if self._process:
+                self._process.kill()
+        self._pool.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -70,75 +78,17 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def _answer(self) -> Any:
-        try:
-            kind, value = self._pipe.recv()
-        except (EOFError, OSError):
-            raise self._gone() from None
-        if kind == "mistake":
-            raise InputError(value)
-        if kind == "failure":
-            raise ChildError(f"{self.name} failed:\n{value}")
-        return value
-
-    def _gone(self) -> ChildError:
-        self._process.join(5)
-        code = self._process.exitcode
-        reason = f"was killed by signal {-code}, perhaps for want of memory" if code and code < 0 else f"ended with exit code {code}"
-        return ChildError(f"The process of {self.name} {reason}.")
-
-
-class Caller:
-    """For a `Child` that calls functions."""
-
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """What the function returns."""
-        return function(*args)
-
 
 def alone(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    """What a function returns that is called in a fresh process. Raises as `Child.ask`."""
-    with Child(name, Caller) as child:
-        return child.ask("call", function, *args)
+    """What a function returns that is called in a fresh process. Raises as `Child.call`."""
+    with Child(name) as child:
+        return child.call(function, *args)
 
 
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes.
-
-    Not `ru_maxrss`, where there is better: on Linux that one begins at what the parent held when it started this process.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)
-        if line:
-            return int(line.split()[1]) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _serve(pipe: Connection, make: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _move_in() -> None:
     # A Ctrl-C in the terminal reaches the whole group: it is the parent's to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    made: list[Any] = []
-    _reply(pipe, lambda: made.append(make(*args)))
-    while made:
-        try:
-            method, given = pipe.recv()
-        except (EOFError, OSError):
-            return
-        _reply(pipe, getattr(made[0], method), *given)
-
-
-def _reply(pipe: Connection, function: Callable[..., Any], *args: Any) -> None:
-    try:
-        answer = ("result", function(*args))
-    except InputError as error:
-        answer = ("mistake", str(error))
-    except BaseException:
-        answer = ("failure", traceback.format_exc())
-    pipe.send(answer)
 
 
 def _leave_with_parent() -> None:
@@ -146,3 +96,22 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _make(make: Callable[..., Any], *args: Any) -> None:
+    global _here
+    _here = make(*args)
+
+
+def _ask(method: str, *args: Any) -> Any:
+    return getattr(_here, method)(*args)
+
+
+def _told(function: Callable[..., Any], *args: Any) -> Any:
+    """What the function returns. What it raises becomes text: an exception that cannot be unpickled would pass for a killed process."""
+    try:
+        return function(*args)
+    except InputError:
+        raise
+    except BaseException:
+        raise ChildError(traceback.format_exc()) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pandas as pd
 from engine import datasets
 from engine.bench import prepared
 from engine.bench.children import alone
-from engine.bench.duel import Conditions
+from engine.bench.duel import Conditions, alternate
 from engine.bench.figures import Measurement, Target, Timing
 from engine.datasets.movielens import ML_1M
 from engine.datasets.sources import fetch
@@ -33,30 +33,29 @@ class Loading:
     first: Sequence[Target]
     second: Sequence[Target]
 
-    def products(self) -> list[tuple[int, int, int]]:
-        """No product is made."""
-        return []
-
     def check(self) -> None:
         """Raises InputError when the ratings are not at hand."""
         prepared.available(ML_1M.name)
 
     def run(self, now: Conditions) -> list[Measurement]:
-        """Each round reads three times: as a textbook does, Encore with an empty home, and Encore with the home of that. Raises as
-        `children.Child`."""
+        """Each round reads three times: as a textbook does, Encore with an empty home, and Encore with the home of that.
+
+        Raises:
+            InputError, ChildError: see `children.Child`.
+        """
         with tempfile.TemporaryDirectory(prefix="encore-bench-") as place:
-            folder = Path(place) / "data" / ML_1M.name
+            folder, homes = Path(place) / "data" / ML_1M.name, [Path(place)]
             size = alone("writing the official form", write_official_form, folder)
-            samples: dict[str, list[float]] = {"textbook": [], "first": [], "second": []}
-            for turn in range(now.rounds + 1):
-                home = Path(place) / f"home-{turn}"
-                asked: dict[str, tuple[Callable[..., float], list[Path]]] = {"textbook": (seconds_of_textbook, [folder])}
-                asked |= {"first": (seconds_of_load, [folder, home]), "second": (seconds_of_load, [folder, home])}
-                for name, (function, places) in asked.items():
-                    seconds = alone(name, function, *places)
-                    if turn:
-                        samples[name].append(seconds)
-                    now.tell(f"{f'round {turn}' if turn else 'warm-up'}: {name} {seconds:.3g} s")
+
+            def first() -> float:
+                homes.append(Path(place) / f"home-{len(homes)}")
+                return second()
+
+            def second() -> float:
+                return alone("Encore", seconds_of_load, folder, homes[-1])
+
+            calls = {"textbook": lambda: alone("the textbook's way", seconds_of_textbook, folder), "first": first, "second": second}
+            samples = alternate(calls, now)
         notes = {"megabytes": round(size / 1e6, 1), "textbook_way": "pandas.read_csv(sep='::', engine='python'), pivot to a dense matrix"}
         textbook = Timing(samples["textbook"])
         return [

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from engine import datasets
-from engine.bench.generated import SCALE, Shape, generate
+from engine.datasets.generated import SCALE, Shape, generate
 from engine.errors import InputError
+from engine.files import replacing
+from engine.interactions import pick
 
 HELD_OUT = 0.1
 JUDGED = 10_000
@@ -52,16 +51,15 @@ def available(source: str | Shape) -> None:
 
 def prepare(source: str | Shape, folder: Path) -> Path:
     """The file with a dataset's or a generated set's ratings, made when it is not in `folder` yet."""
-    if isinstance(source, str):
-        loaded = datasets.load(datasets.DatasetConfig(name=source))
-        mark, matrix, scale = loaded.fingerprint(), loaded.ratings, loaded.scale
-        name = source
-    else:
-        name, mark, matrix, scale = source.name, hashlib.sha256(repr(source).encode()).hexdigest(), None, SCALE
-    path = folder / f"{name}-{mark[:12]}-{VERSION}.npz"
+    if isinstance(source, Shape):
+        path = folder / _name(source.name, hashlib.sha256(repr(source).encode()).hexdigest())
+        if not path.exists():
+            _write(path, generate(source), SCALE)
+        return path
+    loaded = datasets.load(datasets.DatasetConfig(name=source))
+    path = folder / _name(source, loaded.fingerprint())
     if not path.exists():
-        assert matrix is not None or isinstance(source, Shape)
-        _write(path, generate(source) if isinstance(source, Shape) else matrix, scale)
+        _write(path, loaded.ratings, loaded.scale)
     return path
 
 
@@ -74,12 +72,16 @@ def load(path: Path, newcomers: int = 0) -> Ratings:
             for part in ("train", "held_out")
         )
         judged, scale = kept["judged"], tuple(kept["scale"].tolist())
-    chosen = np.zeros(shape[0], bool)
-    if newcomers:
-        regulars = np.flatnonzero(np.diff(train.indptr) >= 20)
-        chosen[np.random.default_rng(1).choice(regulars, min(newcomers, len(regulars) // 2), replace=False)] = True
-    rows = train[np.flatnonzero(chosen)]
-    return Ratings(_emptied(train, chosen) if newcomers else train, held_out, judged, rows, scale)
+    if not newcomers:
+        return Ratings(train, held_out, judged, train[:0], scale)
+    counts = np.diff(train.indptr)
+    regulars, new = np.flatnonzero(counts >= 20), np.zeros(shape[0], bool)
+    new[np.random.default_rng(1).choice(regulars, min(newcomers, len(regulars) // 2), replace=False)] = True
+    return Ratings(pick(train, np.repeat(~new, counts)), held_out, judged, train[np.flatnonzero(new)], scale)
+
+
+def _name(source: str, mark: str) -> str:
+    return f"{source}-{mark[:12]}-{VERSION}.npz"
 
 
 def _write(path: Path, matrix: sp.csr_array, scale: tuple[float, float]) -> None:
@@ -91,28 +93,7 @@ def _write(path: Path, matrix: sp.csr_array, scale: tuple[float, float]) -> None
     is_judged[judged] = True
     asked = away & np.repeat(is_judged, np.diff(matrix.indptr))
     arrays: dict[str, Any] = {"shape": np.array(matrix.shape), "scale": np.array(scale), "judged": judged}
-    for part, chosen in (("train", ~away), ("held_out", asked)):
-        arrays[f"{part}_values"], arrays[f"{part}_indices"] = matrix.data[chosen], matrix.indices[chosen].astype(np.int32)
-        arrays[f"{part}_indptr"] = np.concatenate([[0], np.cumsum(chosen)])[matrix.indptr].astype(np.int32)
-    with _replacing(path) as temporary, temporary.open("wb") as file:
+    for name, part in (("train", pick(matrix, ~away)), ("held_out", pick(matrix, asked))):
+        arrays |= {f"{name}_values": part.data, f"{name}_indices": part.indices, f"{name}_indptr": part.indptr}
+    with replacing(path) as draft, draft.open("wb") as file:
         np.savez(file, **arrays)
-
-
-def _emptied(matrix: sp.csr_array, chosen: np.ndarray) -> sp.csr_array:
-    """A copy in which the chosen rows have no entries."""
-    counts = np.diff(matrix.indptr)
-    kept = np.repeat(~chosen, counts)
-    indptr = np.concatenate([[0], np.cumsum(np.where(chosen, 0, counts))]).astype(np.int32)
-    return sp.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write that takes its place only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine import config
-from engine.bench import machine, peak, results
-from engine.bench.children import Caller, Child
+from engine.bench import figures, machine, results
+from engine.bench.children import Child
 from engine.bench.duel import Conditions
 from engine.bench.suites import SUITES, Suite
 from engine.errors import InputError, unknown
@@ -66,30 +66,29 @@ def measure(
         raise InputError("--save keeps results with the usual settings: leave --set out, or --save.")
     suites = choose(names, tell)
     tell("looking at the machine and its matrix rate")
-    shapes = [*peak.SQUARES, *(shape for suite in suites for shape in suite.products())]
-    with Child("the look at the machine", Caller) as child:
-        about, peaks = child.ask("call", machine.describe), child.ask("call", peak.gemm_peaks, shapes)
+    with Child("the look at the machine") as child:
+        about, peaks = child.call(machine.describe), child.call(machine.gemm_peaks, machine.SQUARES)
+    usual = results.usual_rate(about)
+    if share := results.slowed({"peaks": peaks, "usual_rate": usual}):
+        tell(f"Warning: {figures.slow_words(share)}. Stop other work and measure again; targets missed now say little.")
     found = {}
     for suite in suites:
         now = Conditions(rounds, peaks, lambda line, name=suite.name: tell(f"{name}: {line}"), values)  # type: ignore[misc]
-        measured = [one.as_dict() for one in suite.run(now)]
-        answers = [one["met"] for one in measured if one["met"] is not None]
         found[suite.name] = {
             "title": suite.title,
             "order": list(SUITES).index(suite.name),
-            "measurements": measured,
-            "target": "; ".join(one["target"] for one in measured if one["target"]),
-            "met": all(answers) if answers else None,
+            "measurements": [one.as_dict() for one in suite.run(now)],
             "machine": about,
             "peaks": peaks,
+            "usual_rate": usual,
             "rounds": rounds,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": dict(values),
             "command": command(suite.name, rounds, values),
         }
-        results.merge(results.here(), {suite.name: found[suite.name]})
-        if save:
-            results.merge(results.RECORDED, {suite.name: found[suite.name]})
+        for path in [results.here(), *([results.RECORDED] if save else [])]:
+            if more := results.keep(path, suite.name, found[suite.name]):
+                tell(f"{suite.name}: {path} keeps its figures of {more} rounds; these of {rounds} are not written. Use --rounds {more}.")
         done(suite.name, found[suite.name])
     return {"machine": about, "peaks": peaks, "suites": found}
 

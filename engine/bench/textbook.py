@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-WHOLE = 2e9
-"""Bytes: a larger dense matrix is not built; its rows become dense batch by batch."""
+from engine.interactions import pieces
+
+DENSE_BYTES = 2e9
+"""A larger dense matrix is not built; its rows become dense batch by batch."""
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"selu": nn.SELU, "elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -50,7 +52,7 @@ class DensifiedRows(Dataset[Tensor]):
 
 def row_loader(matrix: sp.csr_array, batch_size: int, shuffle: bool) -> DataLoader[Tensor]:
     """Batches of dense rows [batch × items]."""
-    if matrix.shape[0] * matrix.shape[1] * 4 <= WHOLE:
+    if matrix.shape[0] * matrix.shape[1] * 4 <= DENSE_BYTES:
         return DataLoader(DenseRows(matrix), batch_size=batch_size, shuffle=shuffle)
     return DataLoader(DensifiedRows(matrix), batch_size=batch_size, shuffle=shuffle, collate_fn=_as_it_is)
 
@@ -75,8 +77,11 @@ def network(items: int, layers: Sequence[int], activation: str, start: np.ndarra
 
 def item_means(matrix: sp.csr_array, pull: float) -> np.ndarray:
     """Mean rating of each item, drawn towards that of all by `pull` ratings' worth [items]."""
-    sums = np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
-    return (sums + pull * matrix.data.mean()) / (np.bincount(matrix.indices, minlength=matrix.shape[1]) + pull)
+    sums, counts = np.full(matrix.shape[1], pull * matrix.data.mean(), float), np.full(matrix.shape[1], pull)
+    for piece in pieces(matrix.nnz):
+        sums += np.bincount(matrix.indices[piece], matrix.data[piece], matrix.shape[1])
+        counts += np.bincount(matrix.indices[piece], minlength=matrix.shape[1])
+    return sums / counts
 
 
 def masked_mse(outputs: Tensor, labels: Tensor) -> Tensor:

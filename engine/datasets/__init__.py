@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from engine.datasets import amazon, movielens, netflix, synthetic, toy
+from engine.datasets import amazon, generated, movielens, netflix, synthetic, toy
 from engine.datasets.cache import cached
 from engine.datasets.rows import Progress
 from engine.datasets.sources import Published, find
@@ -74,8 +75,13 @@ class Dataset:
 
 _LICENCE = "From GroupLens, free for research but not for commercial use: https://grouplens.org/datasets/movielens/"
 
-DATASETS: dict[str, Dataset] = {
-    "synthetic": Dataset(
+
+def _published(published: Published, load: Callable[[Progress], Interactions], title: str, description: str, **known: Any) -> Dataset:
+    return Dataset(published.name, title, description, load, n_ratings=published.n_ratings, published=published, **known)
+
+
+_LISTED = (
+    Dataset(
         name="synthetic",
         title="Synthetic films",
         description="Generated ratings of invented films by invented people, with a known noise floor that no model can beat.",
@@ -85,7 +91,7 @@ DATASETS: dict[str, Dataset] = {
         n_ratings=230_264,
         offline=True,
     ),
-    "toy": Dataset(
+    Dataset(
         name="toy",
         title="Toy 18 × 10",
         description="The 18 × 10 matrix of the deep-autoencoder assignment, small enough to follow every number by eye.",
@@ -97,106 +103,102 @@ DATASETS: dict[str, Dataset] = {
         has_user_features=False,
         offline=True,
     ),
-    "ml-latest-small": Dataset(
-        name="ml-latest-small",
-        title="MovieLens latest small",
-        description=f"Half-star ratings of films, 1996 to 2018. {_LICENCE}latest/",
-        load=movielens.load_small,
+    Dataset(
+        name="generated-apps",
+        title="Generated app ratings",
+        description="2.6 million generated ratings of 240,000 users and 14,000 apps, in the size of a sample of Amazon's apps for Android: "
+        "for trying how a model bears it, not for what it finds.",
+        load=lambda _progress: generated.load_apps(),
+        n_users=generated.AMAZON.users,
+        n_items=generated.AMAZON.items,
+        n_ratings=generated.AMAZON.ratings,
+        has_timestamps=False,
+        has_user_features=False,
+        offline=True,
+    ),
+    _published(
+        movielens.SMALL,
+        partial(movielens.load_csv, movielens.SMALL),
+        "MovieLens latest small",
+        f"Half-star ratings of films, 1996 to 2018. {_LICENCE}latest/",
         n_users=610,
         n_items=9724,
-        n_ratings=movielens.SMALL.n_ratings,
         has_user_features=False,
-        published=movielens.SMALL,
     ),
-    "ml-100k": Dataset(
-        name="ml-100k",
-        title="MovieLens 100K",
-        description=f"Whole-star ratings of films, 1997 to 1998, with user features and the published test file u1.test. {_LICENCE}100k/",
-        load=movielens.load_100k,
+    _published(
+        movielens.ML_100K,
+        movielens.load_100k,
+        "MovieLens 100K",
+        f"Whole-star ratings of films, 1997 to 1998, with user features and the published test file u1.test. {_LICENCE}100k/",
         n_users=943,
         n_items=1682,
-        n_ratings=movielens.ML_100K.n_ratings,
-        published=movielens.ML_100K,
     ),
-    "ml-1m": Dataset(
-        name="ml-1m",
-        title="MovieLens 1M",
-        description=f"Whole-star ratings of films, 2000 to 2003, with user features. {_LICENCE}1m/",
-        load=movielens.load_1m,
+    _published(
+        movielens.ML_1M,
+        movielens.load_1m,
+        "MovieLens 1M",
+        f"Whole-star ratings of films, 2000 to 2003, with user features. {_LICENCE}1m/",
         n_users=6040,
         n_items=3706,
-        n_ratings=movielens.ML_1M.n_ratings,
-        published=movielens.ML_1M,
     ),
-    "ml-10m": Dataset(
-        name="ml-10m",
-        title="MovieLens 10M",
-        description=f"Half-star ratings of films, 1995 to 2009; an archive of 66 MB. {_LICENCE}10m/",
-        load=movielens.load_10m,
+    _published(
+        movielens.ML_10M,
+        movielens.load_10m,
+        "MovieLens 10M",
+        f"Half-star ratings of films, 1995 to 2009; an archive of 66 MB. {_LICENCE}10m/",
         n_users=69_878,
         n_items=10_677,
-        n_ratings=movielens.ML_10M.n_ratings,
         has_user_features=False,
-        published=movielens.ML_10M,
     ),
-    "ml-20m": Dataset(
-        name="ml-20m",
-        title="MovieLens 20M",
-        description=f"Half-star ratings of films, 1995 to 2015; an archive of 199 MB. {_LICENCE}20m/",
-        load=partial(movielens.load_csv, movielens.ML_20M),
+    _published(
+        movielens.ML_20M,
+        partial(movielens.load_csv, movielens.ML_20M),
+        "MovieLens 20M",
+        f"Half-star ratings of films, 1995 to 2015; an archive of 199 MB. {_LICENCE}20m/",
         n_users=138_493,
         n_items=26_744,
-        n_ratings=movielens.ML_20M.n_ratings,
         has_user_features=False,
-        published=movielens.ML_20M,
     ),
-    "ml-25m": Dataset(
-        name="ml-25m",
-        title="MovieLens 25M",
-        description=f"Half-star ratings of films, 1995 to 2019; an archive of 262 MB. {_LICENCE}25m/",
-        load=partial(movielens.load_csv, movielens.ML_25M),
+    _published(
+        movielens.ML_25M,
+        partial(movielens.load_csv, movielens.ML_25M),
+        "MovieLens 25M",
+        f"Half-star ratings of films, 1995 to 2019; an archive of 262 MB. {_LICENCE}25m/",
         n_users=162_541,
         n_items=59_047,
-        n_ratings=movielens.ML_25M.n_ratings,
         has_user_features=False,
-        published=movielens.ML_25M,
     ),
-    "ml-32m": Dataset(
-        name="ml-32m",
-        title="MovieLens 32M",
-        description=f"Half-star ratings of films, 1995 to 2023; an archive of 239 MB. {_LICENCE}32m/",
-        load=partial(movielens.load_csv, movielens.ML_32M),
+    _published(
+        movielens.ML_32M,
+        partial(movielens.load_csv, movielens.ML_32M),
+        "MovieLens 32M",
+        f"Half-star ratings of films, 1995 to 2023; an archive of 239 MB. {_LICENCE}32m/",
         n_users=200_948,
         n_items=84_432,
-        n_ratings=movielens.ML_32M.n_ratings,
         has_user_features=False,
-        published=movielens.ML_32M,
     ),
-    "netflix": Dataset(
-        name="netflix",
-        title="Netflix Prize",
-        description="Whole-star ratings of films by day, 1999 to 2005, 2 GB of text, with the published test file probe.txt. For research "
-        "only and not to be passed on, says its README; Netflix no longer offers it, so bring your own copy.",
-        load=netflix.load,
+    _published(
+        netflix.NETFLIX,
+        netflix.load,
+        "Netflix Prize",
+        "Whole-star ratings of films by day, 1999 to 2005, 2 GB of text, with the published test file probe.txt. For research only and not "
+        "to be passed on, says its README; Netflix no longer offers it, so bring your own copy.",
         n_users=480_189,
         n_items=17_770,
-        n_ratings=netflix.NETFLIX.n_ratings,
         has_user_features=False,
-        published=netflix.NETFLIX,
     ),
-    "amazon-apps": Dataset(
-        name="amazon-apps",
-        title="Amazon apps for Android",
-        description="Whole-star ratings of apps by day, up to 2014; most users rated a single one. Collected by J. McAuley (UCSD), who "
-        "asks for a citation and names no licence; to be fetched by hand from https://jmcauley.ucsd.edu/data/amazon/links.html",
-        load=amazon.load_apps,
+    _published(
+        amazon.APPS,
+        amazon.load_apps,
+        "Amazon apps for Android",
+        "Whole-star ratings of apps by day, up to 2014; most users rated a single one. Collected by J. McAuley (UCSD), who asks for a "
+        "citation and names no licence; to be fetched by hand from https://jmcauley.ucsd.edu/data/amazon/links.html",
         n_users=1_323_884,
         n_items=61_275,
-        n_ratings=amazon.APPS.n_ratings,
         has_user_features=False,
-        published=amazon.APPS,
     ),
-}
+)
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _LISTED}
 
 CACHED_FROM = 2**22
 """Ratings files of at least this many bytes are kept as arrays once they have been read."""

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import tempfile
 import time
 import zipfile
 import zlib
@@ -24,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import scipy.sparse as sp
 
+from engine.files import drafts, replacing
 from engine.interactions import PER_RATING, Interactions
 from engine.settings import settings
 
@@ -34,7 +34,6 @@ WHOLE = 2**28
 SAMPLE = 2**12
 ENTRIES_PER_NAME = 2
 ENTRIES = 20
-_DRAFT = ".draft-"
 _DRAFT_SECONDS = 86_400
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error, pa.ArrowException)
 
@@ -87,7 +86,6 @@ def _key(name: str, files: Sequence[Path], details: tuple[object, ...]) -> str |
 
 
 def _write(entry: Path, data: Interactions) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True)
     about = {"name": data.name, "scale": data.scale, "duplicates": data.duplicates, "shape": data.ratings.shape}
     arrays = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
@@ -98,14 +96,8 @@ def _write(entry: Path, data: Interactions) -> None:
         "indptr": data.ratings.indptr,
     }
     arrays |= {field: values for field in PER_RATING if (values := getattr(data, field)) is not None}
-    # Written beside and renamed, so that nobody ever reads half an entry.
-    handle, draft = tempfile.mkstemp(prefix=_DRAFT, dir=entry.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-        Path(draft).replace(entry)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    with replacing(entry) as draft, draft.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def _read(entry: Path) -> Interactions:
@@ -139,6 +131,6 @@ def _prune(folder: Path, slug: str) -> None:
     """Deletes what was not used for longest, beyond ENTRIES_PER_NAME of one dataset and ENTRIES in all, and drafts nobody finished."""
     entries = sorted(folder.glob("*.npz"), key=lambda path: -path.stat().st_mtime)
     same = [path for path in entries if path.stem.rpartition("-")[0] == slug]
-    drafts = [path for path in folder.glob(f"{_DRAFT}*") if time.time() - path.stat().st_mtime > _DRAFT_SECONDS]
-    for path in {*same[ENTRIES_PER_NAME:], *entries[ENTRIES:], *drafts}:
+    left = [path for path in drafts(folder) if time.time() - path.stat().st_mtime > _DRAFT_SECONDS]
+    for path in {*same[ENTRIES_PER_NAME:], *entries[ENTRIES:], *left}:
         path.unlink(missing_ok=True)

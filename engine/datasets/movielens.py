@@ -15,7 +15,6 @@ import pyarrow as pa
 from engine.datasets.archives import Source
 from engine.datasets.rows import UNREADABLE, Meter, Progress, read_columns
 from engine.datasets.sources import Published, find, load_published
-from engine.errors import InputError
 from engine.interactions import Interactions, from_columns
 
 _SITE = "https://files.grouplens.org/datasets/movielens"
@@ -77,13 +76,8 @@ OCCUPATIONS = (
 )
 
 
-def load_small(progress: Progress = None) -> Interactions:
-    """ml-latest-small (2018): half stars, titles and genres, no user features."""
-    return load_csv(SMALL, progress)
-
-
 def load_csv(published: Published, progress: Progress = None) -> Interactions:
-    """ml-latest-small, ml-20m (2015), ml-25m (2019), ml-32m (2023): half stars, titles and genres, no user features."""
+    """ml-latest-small (2018), ml-20m (2015), ml-25m (2019), ml-32m (2023): half stars, titles and genres, no user features."""
     return load_published(published, lambda source, meter: _read_csv(published, source, meter), progress)
 
 
@@ -114,10 +108,11 @@ def timestamps_at_hand() -> bool:
 
 def _read_csv(published: Published, source: Source, meter: Meter) -> Interactions:
     columns = _ratings(source, "ratings.csv", meter)
+    content = source.read("movies.csv")
     try:
-        movies = pd.read_csv(io.BytesIO(source.read("movies.csv")), index_col="movieId")[["title", "genres"]]
+        movies = pd.read_csv(io.BytesIO(content), index_col="movieId")[["title", "genres"]]
     except (ValueError, KeyError) as error:
-        raise error if isinstance(error, InputError) else source.damaged("movies.csv") from error
+        raise source.damaged("movies.csv") from error
     meter.ordering()
     return from_columns(published.name, columns, items=_listed(movies), scale=(0.5, 5))
 
@@ -172,14 +167,15 @@ def _records(
     source: Source, member: str, separator: str, width: int, record: Callable[..., tuple[int, T]], encoding: str = "latin-1"
 ) -> dict[int, T]:
     """A small file as number → what `record` makes of the fields of its line. Raises InputError where a line is not as published."""
+    content = source.read(member)
     try:
-        rows = [line.decode(encoding).split(separator) for line in source.read(member).splitlines() if line]
+        rows = [line.decode(encoding).split(separator) for line in content.splitlines() if line]
         if any(len(row) != width for row in rows):
             raise ValueError(f"a line of {member} has not {width} fields")
         # Some copies of ml-100k have a header: "movie id | movie title | …".
         return dict(record(*row) for row in (rows[1:] if rows and rows[0][0].strip().endswith("id") else rows))
     except (ValueError, KeyError, IndexError) as error:
-        raise error if isinstance(error, InputError) else source.damaged(member) from error
+        raise source.damaged(member) from error
 
 
 def _ratings(source: Source, member: str, meter: Meter, names: Sequence[str] | None = None, separator: str = ",") -> dict[str, np.ndarray]:

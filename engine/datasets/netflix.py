@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from engine.datasets import rows as reading
 from engine.datasets.archives import Source
-from engine.datasets.rows import BLOCK, UNREADABLE, Gathered, Meter, Progress, typed
+from engine.datasets.rows import UNREADABLE, Gathered, Meter, Progress, typed
 from engine.datasets.sources import Published, load_published
 from engine.errors import InputError
 from engine.interactions import Interactions, from_columns
@@ -135,7 +136,7 @@ def _tables(source: Source, pattern: str, types: Mapping[str, pa.DataType]) -> I
         film = sections[-1][0]
         gathered += [(name, of, rows) for of, rows in sections if rows]
         size += len(text)
-        if size >= BLOCK:
+        if size >= reading.BLOCK:
             yield _parsed(source, gathered, types)
             gathered, size = [], 0
     if gathered:

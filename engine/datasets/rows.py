@@ -15,7 +15,7 @@ Progress = Callable[[str], None] | None
 
 BLOCK = 2**22
 """Bytes of text that are parsed at a time."""
-PIECE = 2**24
+PER_ARRAY = 2**24
 """Ratings that are gathered in one array before another is begun."""
 UNREADABLE = (pa.ArrowException, ValueError, EOFError)
 """What the functions here raise where a text is not as expected."""
@@ -66,12 +66,12 @@ class Gathered:
         start, count = 0, len(next(iter(values.values())))
         while start < count:
             if not self.open:
-                self.open = {name: np.empty(PIECE, array.dtype) for name, array in values.items()}
-            taken = min(count - start, PIECE - self.used)
+                self.open = {name: np.empty(PER_ARRAY, array.dtype) for name, array in values.items()}
+            taken = min(count - start, PER_ARRAY - self.used)
             for name, array in values.items():
                 self.open[name][self.used : self.used + taken] = array[start : start + taken]
             start, self.used = start + taken, self.used + taken
-            if self.used == PIECE:
+            if self.used == PER_ARRAY:
                 self._close()
 
     def columns(self) -> dict[str, np.ndarray]:

@@ -13,11 +13,12 @@ from pages.components.charts import DARK, palette
 
 @dataclass(frozen=True)
 class Bars:
-    """One series of bars; None where it has no bar."""
+    """One series of bars; None where it has no bar. Texts are written at their ends, where bars lie, in place of the values."""
 
     name: str
     values: Sequence[float | None]
     colour: str = "blue"
+    texts: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,23 @@ class Cell:
     starred: bool = False
 
 
-def bars(categories: Sequence[str], series: Sequence[Bars], *, x_name: str, y_name: str, number: str = "%,d") -> dict[str, Any]:
+def bars(
+    categories: Sequence[str],
+    series: Sequence[Bars],
+    *,
+    x_name: str,
+    y_name: str,
+    number: str = "%,d",
+    lying: bool = False,
+    line: float | None = None,
+) -> dict[str, Any]:
     """Bars by category, several series stacked; with more than one, a legend, and a pattern beside each colour.
 
     Args:
+        x_name, y_name: of the categories and of the values.
         number: how the tooltip writes a value, printf-style.
+        lying: they run to the right, each with its value and the first on top, with room for long names beside them.
+        line: a value that lying bars are compared with, drawn across them.
     """
     colours = palette()
     several = len(series) > 1
@@ -63,6 +76,8 @@ def bars(categories: Sequence[str], series: Sequence[Bars], *, x_name: str, y_na
         ],
     }
     option["xAxis"] |= {"type": "category", "data": list(categories), "axisTick": {"show": False}}
+    if lying:
+        option |= _laid_down(option, series, line)
     if several:
         option["legend"] = {"show": True, "top": 0, "right": 8, "itemWidth": 16, "itemHeight": 10, "textStyle": {"color": colours["ink"]}}
         option["aria"] = {"enabled": True, "label": {"enabled": False}, "decal": {"show": True}}
@@ -133,6 +148,31 @@ def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *
         "tooltip": {"show": False},
         "series": [{"type": "heatmap", "data": data, "emphasis": {"disabled": True}}],
     }
+
+
+def _laid_down(option: dict[str, Any], series: Sequence[Bars], line: float | None) -> dict[str, Any]:
+    """What changes where bars run to the right."""
+    names, values, grid = option["xAxis"], option["yAxis"], option["grid"]
+    room = {"width": 140, "overflow": "break", "lineHeight": 13, "interval": 0}
+    label = {"show": True, "position": "right", "fontSize": 11, "color": palette()["ink"]}
+    mark = {} if line is None else {"markLine": _across(line)}
+    return {
+        "grid": {**grid, "top": grid["top"] - 22, "right": 40},
+        "xAxis": {**values, "nameLocation": "middle", "nameGap": 24, "nameTextStyle": names["nameTextStyle"]},
+        "yAxis": {**names, "inverse": True, "axisLabel": {**names["axisLabel"], **room}},
+        "series": [{**one, "label": label, "data": _with_texts(bars), **mark} for one, bars in zip(option["series"], series, strict=True)],
+    }
+
+
+def _with_texts(bars: Bars) -> list[Any]:
+    if bars.texts is None:
+        return list(bars.values)
+    return [{"value": value, "label": {"formatter": text}} for value, text in zip(bars.values, bars.texts, strict=True)]
+
+
+def _across(value: float) -> dict[str, Any]:
+    style = {"color": palette()["vermilion"], "type": "solid", "width": 2}
+    return {"silent": True, "symbol": "none", "label": {"show": False}, "lineStyle": style, "data": [{"xAxis": value}]}
 
 
 def _frame(x_name: str, y_name: str, top: int = 26) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+
+from engine.interactions import Interactions
 
 SCALE = (1.0, 5.0)
 
@@ -78,6 +81,15 @@ def generate(shape: Shape) -> sp.csr_array:
         indices[places] = items
         values[places] = np.clip(np.rint(opinion), *SCALE).astype(np.uint8)
     return sp.csr_array((values, indices, indptr.astype(np.int32)), shape=(shape.users, shape.items))
+
+
+def load_apps() -> Interactions:
+    """AMAZON with users and items by number: real in size and long tails, invented in all else. Takes some seconds."""
+    made = generate(AMAZON)
+    ratings = sp.csr_array((made.data.astype(np.float32), made.indices, made.indptr), shape=made.shape)
+    users, apps = (pd.Index(np.arange(1, count + 1).astype(str)) for count in made.shape)
+    titles = pd.DataFrame({"title": "App " + apps}, index=apps)
+    return Interactions("generated-apps", ratings, pd.DataFrame(index=users), titles, SCALE)
 
 
 def activity(shape: Shape, draw: np.random.Generator) -> np.ndarray:
