@@ -114,11 +114,7 @@ class Interactions:
 
     def count_per_user(self, chosen: np.ndarray) -> np.ndarray:
         """How many of the chosen ratings (bool per rating) each user has, int64."""
-        counts = np.zeros(self.n_users, np.int64)
-        rated = np.flatnonzero(self.user_counts)
-        if len(rated):
-            counts[rated] = np.add.reduceat(chosen, self.ratings.indptr[rated], dtype=np.int64)
-        return counts
+        return _count_per_row(self.ratings.indptr, chosen)
 
     def user_position(self, user_id: str) -> int:
         """Row of a user. Raises InputError when the id is not in this data."""
@@ -130,8 +126,7 @@ class Interactions:
 
     def pick(self, chosen: np.ndarray) -> sp.csr_array:
         """The chosen ratings alone (bool per rating) as CSR of the same shape; explicit zeros stay."""
-        matrix = (self.ratings.data[chosen], self.columns[chosen], _starts(self.count_per_user(chosen)))
-        return sp.csr_array(matrix, shape=self.ratings.shape)
+        return pick(self.ratings, chosen)
 
     def keep(self, *, users: np.ndarray | None = None, items: np.ndarray | None = None, ratings: np.ndarray | None = None) -> Interactions:
         """Only these users and items (bool per position) and these ratings (bool per rating); itself where that is all of them."""
@@ -238,6 +233,12 @@ def from_columns(
     )
 
 
+def pick(matrix: sp.csr_array, chosen: np.ndarray) -> sp.csr_array:
+    """The chosen entries alone (bool per entry) as CSR of the same shape; explicit zeros stay."""
+    starts = _starts(_count_per_row(matrix.indptr, chosen))
+    return sp.csr_array((matrix.data[chosen], matrix.indices[chosen], starts), shape=matrix.shape)
+
+
 def pieces(length: int) -> Iterator[slice]:
     """Slices that cover `length` ratings, PIECE at a time."""
     return (slice(start, start + PIECE) for start in range(0, length, PIECE))
@@ -267,6 +268,14 @@ def _starts(counts: np.ndarray) -> np.ndarray:
     """`indptr` of rows with so many ratings each: int32 where that holds them, for scipy keeps all indices as wide as these."""
     starts = np.concatenate([[0], np.cumsum(counts)])
     return starts.astype(np.int32) if starts[-1] < 2**31 else starts
+
+
+def _count_per_row(indptr: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    counts = np.zeros(len(indptr) - 1, np.int64)
+    filled = np.flatnonzero(np.diff(indptr))
+    if len(filled):
+        counts[filled] = np.add.reduceat(chosen, indptr[filled], dtype=np.int64)
+    return counts
 
 
 def _codes(ids: Any) -> tuple[np.ndarray, Any]:

@@ -1,4 +1,4 @@
-"""What is done to the ratings before they are split: sample, minimum counts, binarise, rating scale."""
+"""What is done to the ratings before they are split: binarise, sample, minimum counts, rating scale."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from engine.interactions import Interactions
 
 
 class PreprocessingConfig(BaseModel):
-    """Steps run in the order of the fields; each is off by default."""
+    """Steps run in the order of the fields; each is off by default.
+
+    Binarising comes first, so that samples and minimum counts are of what is left: "at least 5 ratings per user" then asks for 5 likes
+    (as Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering", 4.1, prepare their data).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    binarise: float | None = Field(
+        None, title="Binarise at", description="Ratings from this value up become 1 (liked); the others are forgotten."
+    )
     sample_users: int | None = Field(None, ge=1, title="Sample of users", description="Keep this many users, drawn at random.")
     sample_items: int | None = Field(None, ge=1, title="Most rated items", description="Keep this many items, the most rated ones.")
     min_user_ratings: int = Field(0, ge=0, title="Ratings per user, at least", description="Users with fewer ratings are left out.")
     min_item_ratings: int = Field(0, ge=0, title="Ratings per item, at least", description="Items with fewer ratings are left out.")
-    binarise: float | None = Field(
-        None, title="Binarise at", description="Ratings from this value up become 1 (liked); the others are forgotten."
-    )
     scale_low: float | None = Field(None, title="Lowest rating", description="Predictions are clipped to it; the data's own when empty.")
     scale_high: float | None = Field(None, title="Highest rating", description="Predictions are clipped to it; the data's own when empty.")
     seed: int = Field(0, ge=0, le=2**53 - 1, title="Seed of the sample", description="Draws the sample of users.")
@@ -42,12 +46,9 @@ def preprocess(interactions: Interactions, config: PreprocessingConfig) -> Inter
     Raises:
         InputError: nothing is left.
     """
-    data = _sample(interactions, config)
+    data = interactions if config.binarise is None else _binarise(interactions, config.binarise)
+    data = _sample(data, config)
     data = _minimum_counts(data, config.min_user_ratings, config.min_item_ratings)
-    if config.binarise is not None:
-        data = data.keep(ratings=data.ratings.data >= config.binarise)
-        liked = (np.ones_like(data.ratings.data), data.ratings.indices, data.ratings.indptr)
-        data = replace(data, ratings=sp.csr_array(liked, shape=data.ratings.shape), scale=(0.0, 1.0), expected=None)
     low, high = data.scale
     scale = (low if config.scale_low is None else config.scale_low, high if config.scale_high is None else config.scale_high)
     if scale != data.scale and scale[0] >= scale[1]:
@@ -55,6 +56,12 @@ def preprocess(interactions: Interactions, config: PreprocessingConfig) -> Inter
     if data.n_ratings == 0:
         raise InputError(f"Preprocessing leaves no rating of {interactions.name}: lower the minimum counts or the binarise threshold.")
     return replace(data, scale=scale)
+
+
+def _binarise(data: Interactions, threshold: float) -> Interactions:
+    data = data.keep(ratings=data.ratings.data >= threshold)
+    liked = (np.ones_like(data.ratings.data), data.ratings.indices, data.ratings.indptr)
+    return replace(data, ratings=sp.csr_array(liked, shape=data.ratings.shape), scale=(0.0, 1.0), expected=None)
 
 
 def _sample(data: Interactions, config: PreprocessingConfig) -> Interactions:

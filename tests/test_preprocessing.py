@@ -32,6 +32,19 @@ def test_binarise_keeps_likes_as_ones():
     assert CHAIN.ratings.data.max() == 5, "the input must stay as it was"
 
 
+def test_binarise_comes_first():
+    # Ratings from 4 up: user 1 likes items 1 and 2, user 2 item 3, user 3 item 3.
+    likes = preprocess(CHAIN, PreprocessingConfig(binarise=4, min_user_ratings=2))
+    assert (list(likes.users.index), likes.n_ratings) == (["1"], 2), "minimum counts are of likes"
+    # Before, items 1, 2 and 3 have three ratings or more; of likes item 3 has two.
+    most_liked = preprocess(CHAIN, PreprocessingConfig(binarise=4, sample_items=1))
+    assert list(most_liked.items.index) == ["3"]
+
+
+def test_steps_run_in_the_order_of_the_fields():
+    assert [*PreprocessingConfig.model_fields][:5] == ["binarise", "sample_users", "sample_items", "min_user_ratings", "min_item_ratings"]
+
+
 def test_samples_have_the_size_asked_for_and_repeat():
     config = PreprocessingConfig(sample_users=2, sample_items=3, seed=5)
     first, again = preprocess(CHAIN, config), preprocess(CHAIN, config)
