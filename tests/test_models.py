@@ -107,6 +107,13 @@ def test_recommendations_are_unseen_and_in_order(name, options):
     assert (np.diff(scores) <= 0).all()
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_the_registry_declares_what_the_model_can_do(name):
+    model = ready(name, ratings(), **({"rank": 4} if name == "svd" else {}))
+    declared = MODELS[name]
+    assert (declared.rates, declared.trains, declared.folds_in) == (model.predicts_ratings, model.trains, model.scores_new_users)
+
+
 # --- known answers ---
 
 
@@ -266,3 +273,78 @@ def test_batches_are_the_rows_in_their_order():
     assert [len(batch) for batch in batches] == [3] * 33 + [1]
     dense = torch.cat([batch.dense(batch.values) for batch in batches])
     assert (dense.numpy() == matrix.toarray()[order]).all()
+
+
+# --- what stands in the input where there is no rating ---
+
+
+@pytest.mark.parametrize("layers", [(6,), (6, 3)])
+@pytest.mark.parametrize("default", ["zero", "constant", "mean"])
+def test_default_ratings_enter_as_a_dense_row_would(default, layers):
+    train = ratings()
+    torch.manual_seed(0)
+    model = Autoencoder(AutoencoderConfig(layers=layers, default=default, default_rating=2.5), *train.shape).eval()
+    dense = torch.as_tensor(train.toarray())
+    means = np.array([row.data.mean() if row.nnz else 0.0 for row in train])
+    fill = {"zero": np.zeros(25), "constant": np.full(25, 2.5), "mean": means}[default]
+    whole = torch.where(dense != 0, dense, torch.as_tensor(fill, dtype=torch.float32)[:, None])
+    rows = ResidentRows(train, torch.device("cpu")).take(np.arange(25))
+    torch.testing.assert_close(model.filled(rows), whole)
+    with torch.no_grad():
+        torch.testing.assert_close(model(rows), model(whole), rtol=1e-5, atol=1e-5)
+
+
+def test_user_features_move_the_score_of_their_user_only():
+    train = ratings()
+    users = pd.DataFrame({"gender": ["F", "M"] * 12 + ["F"], "age": ["old"] * 25})
+    config = AutoencoderConfig(layers=(6,), user_features=True)
+    torch.manual_seed(0)
+    model = build(config, *train.shape, users)
+    assert model.feature_weight.shape == (3, 6)
+    before = model.score(train, np.arange(25))
+    with torch.no_grad():
+        model.feature_weight[1] += 5.0  # M
+    changed = (model.score(train, np.arange(25)) != before).any(axis=1)
+    assert (changed == (users["gender"] == "M")).all()
+    stranger = train[[1]]
+    assert model.score(stranger, np.array([0])).shape == (1, 17), "a new user enters without features"
+
+
+def test_user_features_are_refused_where_there_are_none():
+    with pytest.raises(InputError, match="tells nothing about its users"):
+        build(AutoencoderConfig(user_features=True), 25, 17, pd.DataFrame(index=range(25)))
+    with pytest.raises(InputError, match="user_features describe users"):
+        parse({"model": {"user_features": True, "orientation": "item"}})
+
+
+def test_svdpp_is_its_formula():
+    train = ratings()
+    torch.manual_seed(0)
+    model = build(parse({"model": {"name": "svdpp", "rank": 3}}).model, *train.shape)
+    model.start_from(train)
+    with torch.no_grad():
+        model.user_bias += torch.randn(25)
+        model.item_bias += torch.randn(17)
+    user = 4
+    rated = train[[user]].indices
+    factors = model.users[user] + model.rated[rated].sum(dim=0) / len(rated) ** 0.5
+    expected = train.data.mean() + model.user_bias[user] + model.item_bias + model.items @ factors
+    np.testing.assert_allclose(model.score(train, np.array([user]))[0], expected.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_vae_adds_the_annealed_divergence_of_its_codes():
+    train = ratings()
+    torch.manual_seed(0)
+    model = build(parse({"model": {"name": "vae", "layers": [6, 3], "beta": 0.5, "anneal_steps": 4}}).model, *train.shape).train()
+    rows = ResidentRows(train, torch.device("cpu")).take(np.arange(25))
+    with torch.no_grad():
+        model.spread.zero_()
+        model.spread_bias.fill_(0.2)
+        model.encoder[-1].zero_()
+        model.encoder_bias[-1].fill_(0.3)
+    divergence = 3 * (0.3**2 + np.exp(0.2) - 1 - 0.2) / 2
+    for step in range(6):
+        model.last_hidden(rows)
+        assert model.penalty(1.0).item() == pytest.approx(0.5 * min(1, step / 4) * divergence, rel=1e-5)
+    first, again = model(rows), model(rows)
+    assert not torch.equal(first, again), "codes are drawn in training"

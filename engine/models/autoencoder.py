@@ -1,7 +1,8 @@
 """The deep autoencoder for ratings.
 
 Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering" (one hidden layer, user- or item-based);
-Kuchaiev & Ginsburg 2017, "Training Deep AutoEncoders for Collaborative Filtering" (deep, tied, dropout on the code).
+Kuchaiev & Ginsburg 2017, "Training Deep AutoEncoders for Collaborative Filtering" (deep, tied, dropout on the code);
+Strub, Mary & Gaudel 2016, "Hybrid Collaborative Filtering with Autoencoders" (features of users joined to the input).
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ PULL = 5.0
 
 
 class Autoencoder(nn.Module, Recommender):
-    """f(x) = decode(encode(x)), over rows of ratings; an unobserved rating enters as 0.
+    """f(x) = decode(encode(x)), over rows of ratings; an unobserved rating enters as the default rating.
+
+    `features` [users × features] are of the users of training; a new user enters without any.
 
     Weights are kept as [inputs × outputs] on the way in and [outputs × inputs] on the way out, so that the first and the last
     matrix both have one row per item (or user, if item-based): those rows are what a CSR batch picks.
@@ -44,8 +47,9 @@ class Autoencoder(nn.Module, Recommender):
 
     trains = True
     config: AutoencoderConfig
+    features: Tensor
 
-    def __init__(self, config: AutoencoderConfig, n_users: int, n_items: int) -> None:
+    def __init__(self, config: AutoencoderConfig, n_users: int, n_items: int, features: np.ndarray | None = None) -> None:
         nn.Module.__init__(self)
         Recommender.__init__(self, config, n_users, n_items)
         widths = [self.n_columns, *config.layers]
@@ -56,6 +60,9 @@ class Autoencoder(nn.Module, Recommender):
         self.decoder = nn.ParameterList(mirrored)
         for weight in [*self.encoder, *self.decoder]:
             nn.init.xavier_uniform_(weight)
+        if features is not None:
+            self.feature_weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(features.shape[1], widths[1])))
+            self.register_buffer("features", torch.as_tensor(features, dtype=torch.float32), persistent=False)
 
     @property
     def n_columns(self) -> int:
@@ -73,7 +80,11 @@ class Autoencoder(nn.Module, Recommender):
     @property
     def weights(self) -> list[Tensor]:
         """The matrices without biases: what L2 is taken of."""
-        return [*self.encoder, *self.decoder]
+        return [*self.encoder, *self.decoder, *([self.feature_weight] if self.config.user_features else [])]
+
+    @property
+    def moves_batch_columns_only(self) -> bool:
+        return self.config.default == "zero"
 
     @property
     def column_weights(self) -> list[Tensor]:
@@ -99,21 +110,51 @@ class Autoencoder(nn.Module, Recommender):
         with torch.no_grad():
             self.decoder_bias[-1].copy_(torch.as_tensor(means))
 
-    def encode(self, x: SparseRows | Tensor) -> Tensor:
-        """Code of each row [rows × layers[-1]], dropped out in training."""
-        activate = ACTIVATIONS[self.config.activation]
-        for layer, (weight, bias) in enumerate(zip(self.encoder, self.encoder_bias, strict=True)):
-            sums = multiply(x, weight) + bias if isinstance(x, SparseRows) else torch.addmm(bias, x, weight)
-            x = activate(sums)
-            if self.config.dropout_place == "every" or layer == len(self.encoder) - 1:
-                x = F.dropout(x, self.config.dropout, self.training)
-        assert isinstance(x, Tensor)
-        return x
+    def default(self, x: SparseRows) -> Tensor | None:
+        """Value of unobserved inputs of each row [rows]; None where it is 0 for all."""
+        if self.config.default == "zero":
+            return None
+        return x.means if self.config.default == "mean" else torch.full((len(x),), self.config.default_rating, device=x.values.device)
 
-    def last_hidden(self, x: SparseRows | Tensor) -> Tensor:
-        """The layer before the output [rows × layers[0]]."""
+    def filled(self, x: SparseRows) -> Tensor:
+        """The whole input, dense [rows × columns]."""
+        default = self.default(x)
+        return x.dense(x.values) if default is None else default[:, None] + x.dense(x.values - default[x.rows])
+
+    def encode(self, x: SparseRows | Tensor, users: SparseRows | None = None) -> Tensor:
+        """Code of each row [rows × layers[-1]], dropped out in training; `users` are the rows that a dense x stands for."""
         activate = ACTIVATIONS[self.config.activation]
-        hidden = self.encode(x)
+        code = activate(self.encoder_sums(x, users, len(self.encoder)))
+        return F.dropout(code, self.config.dropout, self.training)
+
+    def encoder_sums(self, x: SparseRows | Tensor, users: SparseRows | None, depth: int) -> Tensor:
+        """What enters the activation of the encoder layer of this number, 1 for the first [rows × layers[depth - 1]]."""
+        activate = ACTIVATIONS[self.config.activation]
+        sums = self._first_sums(x, self.encoder[0], self.encoder_bias[0], users)
+        for weight, bias in list(zip(self.encoder, self.encoder_bias, strict=True))[1:depth]:
+            hidden = activate(sums)
+            if self.config.dropout_place == "every":
+                hidden = F.dropout(hidden, self.config.dropout, self.training)
+            sums = torch.addmm(bias, hidden, weight)
+        return sums
+
+    def _first_sums(self, x: SparseRows | Tensor, weight: Tensor, bias: Tensor, users: SparseRows | None) -> Tensor:
+        """Of the first layer: the default rating of a whole row is one number times the sums of the weights."""
+        if isinstance(x, Tensor):
+            sums = torch.addmm(bias, x, weight)
+        elif (default := self.default(x)) is None:
+            sums = multiply(x, weight) + bias
+        else:
+            sums = multiply(x.with_values(x.values - default[x.rows]), weight) + torch.outer(default, weight.sum(dim=0)) + bias
+        users = x if isinstance(x, SparseRows) else users
+        if self.config.user_features and users is not None and users.of_rows == self.n_users:
+            sums = sums + self.features[users.numbers] @ self.feature_weight
+        return sums
+
+    def last_hidden(self, x: SparseRows | Tensor, users: SparseRows | None = None) -> Tensor:
+        """The layer before the output [rows × layers[0]]; `users` as in `encode`."""
+        activate = ACTIVATIONS[self.config.activation]
+        hidden = self.encode(x, users)
         for weight, bias in zip(self._outward[:-1], list(self.decoder_bias)[:-1], strict=True):
             hidden = activate(F.linear(hidden, weight, bias))
             if self.config.dropout_place == "every":
@@ -123,6 +164,10 @@ class Autoencoder(nn.Module, Recommender):
     @property
     def _outward(self) -> list[Tensor]:
         return list(self.decoder) if len(self.decoder) else list(reversed(self.encoder))
+
+    def penalty(self, share: float) -> Tensor | None:
+        """What the model itself adds to the loss of its last pass, on a batch that is this share of all rows."""
+        return None
 
     def product(self, hidden: Tensor) -> Tensor:
         """The last hidden layer times the output matrix [rows × columns], before bias and activation."""
@@ -144,7 +189,9 @@ class Autoencoder(nn.Module, Recommender):
         return self.outputs(self.product(self.last_hidden(x)))
 
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
-        return self.scorer(visible)(users)
+        if self.config.orientation == "item" or self.config.user_features:
+            return self.scorer(visible)(users)
+        return self.scorer(visible[users])(np.arange(len(users)))
 
     @torch.inference_mode()
     def scorer(self, visible: sp.csr_array) -> Scorer:

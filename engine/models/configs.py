@@ -7,9 +7,9 @@ takes seconds to import. A model's file names its source; here are its knobs, wi
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Activation = Literal["selu", "elu", "relu", "relu6", "lrelu", "tanh", "sigmoid", "swish", "linear"]
 
@@ -30,6 +30,15 @@ class AutoencoderConfig(BaseModel):
     dropout_place: Literal["code", "every"] = Field(
         "code", title="Dropout place", description="code: on the code layer only. every: after every hidden layer."
     )
+    default: Literal["zero", "constant", "mean"] = Field(
+        "zero",
+        title="Default rating",
+        description="What stands in the input where there is no rating. constant: the value below. mean: the row's own mean rating.",
+    )
+    default_rating: float = Field(3.0, title="Constant default", description="The default rating, where it is a constant; in rating units.")
+    user_features: bool = Field(
+        False, title="User features", description="What is known of a user (gender, age, …) is joined to the input, one-hot."
+    )
     output_start: Literal["mean", "zero"] = Field(
         "mean",
         title="Outputs start at",
@@ -48,10 +57,37 @@ class AutoencoderConfig(BaseModel):
             raise ValueError(f"every layer needs at least one unit, not {min(layers)}")
         return layers
 
+    @model_validator(mode="after")
+    def _features_are_of_users(self) -> Self:
+        if self.user_features and self.orientation == "item":
+            raise ValueError("user_features describe users, and a row of an item-based autoencoder is an item: use orientation=user")
+        return self
+
     @field_validator("activation", "last_activation", mode="before")
     @classmethod
     def _identity_is_linear(cls, name: object) -> object:
         return "linear" if name == "identity" else name
+
+
+class VAEConfig(AutoencoderConfig):
+    """The deep autoencoder with a normal distribution of the code: a rating autoencoder and an annealed KL term."""
+
+    name: Literal["vae"] = "vae"  # type: ignore[assignment]
+    layers: tuple[int, ...] = Field(
+        (256, 128), min_length=2, title="Encoder layers", description="Widths up to the code layer; the decoder mirrors them."
+    )
+    beta: float = Field(
+        0.01, ge=0, title="β", description="Weight of the KL term, summed over the code, beside the loss; reached by annealing."
+    )
+    anneal_steps: int = Field(2000, ge=0, title="Annealing", description="Batches over which β grows from 0 in a straight line.")
+
+
+class SVDPPConfig(BaseModel):
+    """mean + biases + item factors · (user factors + what the user rated at all)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["svdpp"] = "svdpp"
+    rank: int = Field(32, ge=1, title="Rank", description="Factors of each user and item.")
 
 
 class SVDConfig(BaseModel):
@@ -90,7 +126,198 @@ class PopularityConfig(BaseModel):
     name: Literal["popularity"] = "popularity"
 
 
-ModelConfig = Annotated[AutoencoderConfig | SVDConfig | BiasConfig | MeanConfig | PopularityConfig, Field(discriminator="name")]
+def _at_least_one_unit(layers: tuple[int, ...]) -> tuple[int, ...]:
+    if min(layers) < 1:
+        raise ValueError(f"every layer needs at least one unit, not {min(layers)}")
+    return layers
+
+
+class SparseFCConfig(BaseModel):
+    """An item's ratings → sigmoid layers → its ratings by every user; a learned kernel thins out every weight matrix."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    orientation: ClassVar[Literal["item"]] = "item"
+    activation: ClassVar[Activation] = "sigmoid"
+    last_activation: ClassVar[Activation] = "linear"
+    default: ClassVar[Literal["zero"]] = "zero"
+    user_features: ClassVar[bool] = False
+
+    name: Literal["sparsefc"] = "sparsefc"
+    layers: tuple[int, ...] = Field((500, 500), min_length=1, title="Hidden layers", description="Widths, from input to output.")
+    dimensions: int = Field(5, ge=1, title="Kernel dimensions", description="Coordinates of each unit's place; near units are connected.")
+    weight_penalty: float = Field(
+        60.0,
+        ge=0,
+        title="Weight penalty λ₂",
+        description="λ₂ · Σ w² over all weights, beside the squared errors: for objective.reduction=sum.",
+    )
+    kernel_penalty: float = Field(
+        0.013, ge=0, title="Kernel penalty λₛ", description="λₛ · Σ k² over all connections, beside the squared errors, as λ₂."
+    )
+    output_start: Literal["mean", "zero"] = Field(
+        "zero", title="Outputs start at", description="mean: each output's bias begins at its user's mean rating. zero: at 0."
+    )
+
+    _units = field_validator("layers")(_at_least_one_unit)
+
+
+class GLocalKConfig(SparseFCConfig):
+    """SparseFC, then the same network on ratings that a learned 3 × 3 kernel has mixed with their neighbours'."""
+
+    name: Literal["glocal-k"] = "glocal-k"  # type: ignore[assignment]
+    pretrain_epochs: int = Field(
+        30, ge=0, title="Pre-training epochs", description="As plain SparseFC; the 3 × 3 kernel comes in after them."
+    )
+    kernel_scale: float = Field(
+        0.5, gt=0, title="Kernel scale", description="Factor of the 3 × 3 kernel: the larger, the faster it changes."
+    )
+
+
+class WeightedBCEConfig(BaseModel):
+    """x → layers → mirrored layers → a logit for every item; rare items' positives weigh more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["weighted-bce"] = "weighted-bce"
+    layers: tuple[int, ...] = Field(
+        (50,), min_length=1, title="Encoder layers", description="Widths up to the code layer; the decoder mirrors them."
+    )
+    activation: Activation = Field("tanh", title="Activation", description="Of every hidden layer.")
+
+    _units = field_validator("layers")(_at_least_one_unit)
+
+
+class CDAEConfig(BaseModel):
+    """x with entries dropped, and the user's own node → hidden layer → a logit for every item."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["cdae"] = "cdae"
+    hidden: int = Field(50, ge=1, title="Hidden units", description="Width of the hidden layer, and of each user's node.")
+    activation: Activation = Field("sigmoid", title="Activation", description="Of the hidden layer.")
+    corruption: float = Field(0.2, ge=0, lt=1, title="Corruption", description="Share of the input dropped at each training step.")
+    negatives: int = Field(
+        5,
+        ge=0,
+        le=100,
+        title="Negatives per positive",
+        description="Items that the user did not choose, drawn for each one chosen, anew for each batch; 0 = all other items.",
+    )
+
+
+class MultDAEConfig(BaseModel):
+    """x of length 1 with entries dropped → layers → mirrored layers → a multinomial over all items."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["mult-dae"] = "mult-dae"
+    layers: tuple[int, ...] = Field(
+        (600, 200), min_length=1, title="Encoder layers", description="Widths up to the code layer; the decoder mirrors them."
+    )
+    activation: Activation = Field("tanh", title="Activation", description="Of every hidden layer.")
+    dropout: float = Field(0.5, ge=0, lt=1, title="Input dropout", description="Share of the input dropped at each training step.")
+
+    _units = field_validator("layers")(_at_least_one_unit)
+
+
+class MultVAEConfig(BaseModel):
+    """x of length 1 with entries dropped → layers → a normal code → mirrored layers → a multinomial over all items."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["mult-vae"] = "mult-vae"
+    layers: tuple[int, ...] = Field(
+        (600, 200), min_length=2, title="Encoder layers", description="Widths up to the code, two or more; the decoder mirrors them."
+    )
+    activation: Activation = Field("tanh", title="Activation", description="Of every hidden layer but the code.")
+    dropout: float = Field(0.5, ge=0, lt=1, title="Input dropout", description="Share of the input dropped at each training step.")
+    beta: float = Field(0.2, ge=0, title="Beta", description="Weight of the KL term once annealing has ended.")
+    anneal_steps: int = Field(
+        2000, ge=0, title="Annealing steps", description="Batches over which the weight of the KL term grows from 0 to beta."
+    )
+
+    _units = field_validator("layers")(_at_least_one_unit)
+
+
+class RecVAEConfig(BaseModel):
+    """x of length 1 with entries dropped → five dense layers → a normal code → one layer → a multinomial over all items."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["recvae"] = "recvae"
+    hidden: int = Field(600, ge=1, title="Hidden units", description="Width of each of the encoder's five layers.")
+    latent: int = Field(200, ge=1, title="Code units", description="Width of the code.")
+    dropout: float = Field(0.5, ge=0, lt=1, title="Input dropout", description="Share of the input dropped while the encoder learns.")
+    gamma: float = Field(
+        0.0035, ge=0, title="Gamma", description="Weight of the KL term per chosen item: users who chose more are held closer."
+    )
+    encoder_epochs: int = Field(3, ge=1, title="Epochs for the encoder", description="Of each cycle; then the prior remembers it.")
+    decoder_epochs: int = Field(1, ge=1, title="Epochs for the decoder", description="Of each cycle.")
+
+
+class ELSAConfig(BaseModel):
+    """x → x (A Aᵀ − I), with a vector of length 1 for each item."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["elsa"] = "elsa"
+    latent: int = Field(256, ge=1, title="Vector length", description="Numbers in each item's vector: the rank of A Aᵀ.")
+
+
+class EaseConfig(BaseModel):
+    """x → x B, where B is the ridge regression of every item on all others, in closed form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["ease"] = "ease"
+    regularisation: float = Field(
+        500.0, gt=0, title="Regularisation", description="λ, added to each item's sum of squares: more of it trusts the data less."
+    )
+
+
+class ItemKNNConfig(BaseModel):
+    """A rating from the user's ratings of the most similar items."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["itemknn"] = "itemknn"
+    neighbours: int = Field(60, ge=1, title="Neighbours", description="Similar items kept for each item; the user's ratings of them count.")
+    shrinkage: float = Field(
+        100.0, ge=0, title="Shrinkage", description="Users' worth of pull of a similarity towards 0: few common users, little similarity."
+    )
+    damping: float = Field(
+        0.1,
+        ge=0,
+        title="Damping",
+        description="Similarity of one more neighbour that was rated as expected: few or distant neighbours move a prediction less.",
+    )
+
+
+class MFConfig(BaseModel):
+    """Mean + user bias + item bias + the product of two short vectors, found by alternating least squares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: Literal["mf"] = "mf"
+    rank: int = Field(32, ge=1, le=512, title="Rank", description="Numbers in each user's and each item's vector.")
+    regularisation: float = Field(
+        0.08, ge=0.001, title="Regularisation", description="λ, times the number of ratings of the user or item whose vector it holds back."
+    )
+    rounds: int = Field(15, ge=1, le=1000, title="Rounds", description="Times that all users' and then all items' vectors are solved for.")
+
+
+ModelConfig = Annotated[
+    AutoencoderConfig
+    | VAEConfig
+    | SparseFCConfig
+    | GLocalKConfig
+    | WeightedBCEConfig
+    | CDAEConfig
+    | MultDAEConfig
+    | MultVAEConfig
+    | RecVAEConfig
+    | ELSAConfig
+    | EaseConfig
+    | ItemKNNConfig
+    | MFConfig
+    | SVDPPConfig
+    | SVDConfig
+    | BiasConfig
+    | MeanConfig
+    | PopularityConfig,
+    Field(discriminator="name"),
+]
 
 
 def parameter_count(config: AutoencoderConfig, n_columns: int) -> int:

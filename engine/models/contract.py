@@ -32,6 +32,17 @@ class Recommender(ABC):
         self.config, self.n_users, self.n_items = config, n_users, n_items
 
     @property
+    def moves_batch_columns_only(self) -> bool:
+        """Whether a training step gives gradients to the rows of `column_weights` that stand for the batch's columns, and no other."""
+        return False
+
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027 – most models have nothing to do
+        """Called before each epoch of training, 0 for the first, and again where an interrupted epoch goes on."""
+
+    def end_epoch(self, epoch: int) -> None:  # noqa: B027
+        """Called after each epoch of training."""
+
+    @property
     def scores_new_users(self) -> bool:
         """Whether a user outside the training data can be scored from ratings alone (fold-in)."""
         return True

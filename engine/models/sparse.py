@@ -7,6 +7,7 @@ once per batch.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,13 +45,15 @@ class Transpose:
 class SparseRows:
     """A batch of rows as CSR tensors on one device: `crow` [rows + 1], `columns` and `values` [entries], int32 and float32.
 
-    `numbers` [rows] are the rows' positions in the whole matrix, int64. With `row_gradients`, gradients of matrices that have one row per column are sparse: they hold the batch's `present` columns only.
+    `numbers` [rows] are the rows' positions in the whole matrix of `of_rows` rows, int64. With `row_gradients`, gradients of matrices
+    that have one row per column are sparse: they hold the batch's `present` columns only.
     """
 
     crow: Tensor
     columns: Tensor
     values: Tensor
     numbers: Tensor
+    of_rows: int
     n_columns: int
     row_gradients: bool = False
 
@@ -81,6 +84,19 @@ class SparseRows:
     def cells(self) -> Tensor:
         """Position of each entry in the flattened dense batch, int64."""
         return self.rows.long() * self.n_columns + self.columns
+
+    @property
+    def means(self) -> Tensor:
+        """Mean of each row's entries, 0 for a row without any."""
+        places = torch.arange(len(self.values), device=self.crow.device, dtype=torch.int32)
+        sums = _weighted_sums(self.values[:, None], places, self.crow, torch.ones_like(self.values))
+        return sums[:, 0] / self.counts.clamp(min=1)
+
+    def with_values(self, values: Tensor) -> SparseRows:
+        """The same pattern with other values [entries]."""
+        other = copy.copy(self)
+        other.values = values
+        return other
 
     def matrix(self, values: Tensor) -> Tensor:
         """This pattern with other values, as a torch CSR tensor."""
@@ -129,6 +145,7 @@ class ResidentRows:
         They are gathered many batches at a time, and a batch is a piece of that. A GPU is not waited for: what the host needs to
         know of the sizes, it knows from its own copy of the counts.
         """
+        shape = len(self.counts), self.n_columns
         for start in range(0, max(1, len(rows)), size * GATHERED_BATCHES):
             group = rows[start : start + size * GATHERED_BATCHES]
             ends = np.concatenate([[0], self.counts[group].cumsum()])
@@ -139,7 +156,7 @@ class ResidentRows:
                 last = min(first + size, len(group))
                 entries = slice(ends[first], ends[last])
                 crow = bounds[first : last + 1] - bounds[first]
-                yield SparseRows(crow, columns[entries], values[entries], numbers[first:last], self.n_columns, self.row_gradients)
+                yield SparseRows(crow, columns[entries], values[entries], numbers[first:last], *shape, self.row_gradients)
 
     def _gather(self, numbers: Tensor, entries: int) -> tuple[Tensor, Tensor]:
         """Columns and values of these rows, one row after the other."""
