@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.datasets import DatasetConfig
 from engine.errors import InputError, unknown
+from engine.groups import GroupConfig
+from engine.models import MODELS
 from engine.models.configs import AutoencoderConfig, ModelConfig
 from engine.preprocessing import PreprocessingConfig
 from engine.splits import RandomOptions, SplitConfig
@@ -50,12 +52,39 @@ class ObjectiveConfig(_Section):
     )
 
 
+class NoiseConfig(_Section):
+    """Noise on the input, in training only; the target stays as it is. For models that predict ratings; the others have their own."""
+
+    kind: Literal["none", "gaussian", "gaussian-once", "dropout", "masking"] = Field(
+        "none",
+        title="Noise",
+        description="gaussian: on the ratings, anew each time. gaussian-once: drawn once, for unobserved entries too. "
+        "dropout: inputs become 0, the others grow. masking: ratings are hidden from the input, and still a target.",
+    )
+    level: float = Field(
+        0.1, ge=0, title="Noise level", description="Standard deviation in rating units (gaussian), or a share below 1 (dropout, masking)."
+    )
+
+    @model_validator(mode="after")
+    def _shares_are_below_1(self) -> Self:
+        if self.kind in ("dropout", "masking") and self.level >= 1:
+            raise ValueError(f"noise.level is a share under noise.kind={self.kind}: give a number below 1, not {self.level:g}")
+        return self
+
+
 class TrainingConfig(_Section):
     """The optimizer and when to stop."""
 
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", title="Optimizer", description="sgd uses the momentum below.")
+    optimizer: Literal["adam", "adamw", "sgd", "lbfgs"] = Field(
+        "adam",
+        title="Optimizer",
+        description="sgd uses the momentum below. lbfgs goes by the curvature of the loss over all rows at once, without a batch size.",
+    )
     lr: float = Field(1e-3, gt=0, title="Learning rate", description="Step size of the optimizer.")
     momentum: float = Field(0.9, ge=0, lt=1, title="Momentum", description="Of sgd alone.")
+    lbfgs_steps: int = Field(
+        20, ge=1, title="Steps of L-BFGS", description="Of lbfgs alone: line searches per epoch. Its memory is empty at each epoch's start."
+    )
     weight_decay: float = Field(
         0.0, ge=0, title="Weight decay", description="The optimizer's own decay of all parameters (decoupled in adamw)."
     )
@@ -70,8 +99,20 @@ class TrainingConfig(_Section):
     patience: int = Field(
         0, ge=0, title="Patience", description="Stop after this many epochs without a better validation metric; 0 = never."
     )
-    monitor: Literal["rmse", "rmse_clipped", "rmse_user_mean", "mae"] = Field(
-        "rmse", title="Chosen by", description="Validation metric that picks the best epoch, and that patience watches."
+    monitor: Literal["auto", "rmse", "rmse_clipped", "rmse_user_mean", "mae", "ndcg", "recall", "pairwise_random"] = Field(
+        "auto",
+        title="Chosen by",
+        description="Validation metric that picks the best epoch, and that patience watches. auto: rmse of models that predict ratings, "
+        "NDCG@k of the others.",
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", title="Keep", description="Weights that are tested: of the epoch with the best validation metric, or of the last epoch."
+    )
+    refit: bool = Field(
+        False,
+        title="Final refit",
+        description="When the best epoch is known, a fresh model is trained on training and validation ratings together for that long, "
+        "and that one is tested.",
     )
     seed: int = Field(0, ge=0, le=2**53 - 1, title="Seed", description="Of weights, batches, dropout and noise.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device", description="auto: a CUDA GPU where there is one.")
@@ -99,6 +140,12 @@ class EvaluationConfig(_Section):
     """How held-out ratings are judged."""
 
     k: int = Field(10, ge=1, title="List length", description="Cut-off k of Recall@k, Precision@k and NDCG@k.")
+    more_k: tuple[int, ...] = Field((), title="Further list lengths", description="More cut-offs of the same metrics, like 20, 50, 100.")
+    pairwise: bool = Field(
+        False,
+        title="Pairwise accuracy",
+        description="How often a held-out liked item scores higher than an unwatched one, drawn uniformly or by popularity.",
+    )
     liked: float | None = Field(
         None,
         title="Liked from",
@@ -111,6 +158,18 @@ class EvaluationConfig(_Section):
         description="The SVD beside each run gets the rank with the best validation RMSE up to this.",
     )
 
+    @field_validator("more_k")
+    @classmethod
+    def _at_least_one(cls, cutoffs: tuple[int, ...]) -> tuple[int, ...]:
+        if min(cutoffs, default=1) < 1:
+            raise ValueError(f"a list has at least one item, not {min(cutoffs)}")
+        return cutoffs
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """Every k, ascending."""
+        return tuple(sorted({self.k, *self.more_k}))
+
 
 class RunConfig(_Section):
     """One run. Sections nest one level deep, and every default is a sensible first try."""
@@ -118,21 +177,61 @@ class RunConfig(_Section):
     dataset: DatasetConfig = DatasetConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     split: SplitConfig = RandomOptions()
+    group: GroupConfig = GroupConfig()
     model: ModelConfig = AutoencoderConfig()
     refeed: RefeedConfig = RefeedConfig()
+    noise: NoiseConfig = NoiseConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
     def _scores_whom_it_is_judged_on(self) -> Self:
-        if self.split.kind == "users" and isinstance(self.model, AutoencoderConfig) and self.model.orientation == "item":
+        if self.split.kind != "users":
+            return self
+        if isinstance(self.model, AutoencoderConfig) and self.model.orientation == "item":
             raise ValueError("an item-based autoencoder cannot score held-out users: use another split.kind, or model.orientation=user")
+        if not MODELS[self.model.name].folds_in:
+            raise ValueError(f"{self.model.name} learns something for each user and cannot score held-out ones: use another split.kind")
+        return self
+
+    @model_validator(mode="after")
+    def _is_chosen_by_what_it_does(self) -> Self:
+        monitor = self.training.monitor
+        if not MODELS[self.model.name].rates and monitor.startswith(("rmse", "mae")):
+            raise ValueError(f"{self.model.name} predicts no ratings, which training.monitor={monitor} needs: use auto or ndcg")
+        return self
+
+    @model_validator(mode="after")
+    def _lbfgs_sees_one_loss(self) -> Self:
+        training = self.training
+        if training.optimizer != "lbfgs":
+            return self
+        # A line search compares losses: each look must be at the same function.
+        drawn = self.model.name == "vae" or getattr(self.model, "dropout", 0) or self.noise.kind not in ("none", "gaussian-once")
+        if not MODELS[self.model.name].rates or drawn or self.refeed.steps:
+            raise ValueError(
+                "training.optimizer=lbfgs needs a model that predicts ratings without anything drawn at random: no dropout, no re-feeding, "
+                "no vae, and no noise but gaussian-once"
+            )
+        if training.weight_decay:
+            raise ValueError("training.optimizer=lbfgs has no weight decay of its own: use training.l2")
+        return self
+
+    @model_validator(mode="after")
+    def _row_steps_are_possible(self) -> Self:
+        training = self.training
+        every_row_moves = training.optimizer != "adam" or training.weight_decay or training.l2 or self.refeed.steps
+        if training.row_steps == "on" and (every_row_moves or training.path == "dense"):
+            raise ValueError(
+                "training.row_steps=on needs adam and the sparse path, without weight decay, L2 and re-feeding: set it to auto"
+            )
         return self
 
 
 KIND_FIELDS = {"split": "kind", "model": "name"}
 """Sections whose other fields depend on one field."""
+LISTS = (("model", "layers"), ("evaluation", "more_k"))
 
 
 def parse(values: Mapping[str, Any]) -> RunConfig:
@@ -252,15 +351,16 @@ def _default_kind(section: str) -> str:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the default kind, and turns a single layer width into a list."""
+    """Fills in the default kind, and turns a single number into a list where one is due."""
     plain = {section: dict(content) if isinstance(content, Mapping) else content for section, content in values.items()}
     for section, kind in KIND_FIELDS.items():
         content = plain.get(section)
         if isinstance(content, dict):
             content.setdefault(kind, _default_kind(section))
-    model = plain.get("model")
-    if isinstance(model, dict) and isinstance(model.get("layers"), int):
-        model["layers"] = [model["layers"]]
+    for section, field in LISTS:
+        content = plain.get(section)
+        if isinstance(content, dict) and isinstance(content.get(field), int):
+            content[field] = [content[field]]
     return plain
 
 

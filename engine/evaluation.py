@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from engine.metrics import ranking_metrics, rating_metrics, top_k
+from engine.metrics import negative_weights, over_users, pairwise_accuracy, ranking_metrics, rating_metrics, root_mean_square, top_k
 from engine.models.configs import SVDConfig
 from engine.models.contract import Recommender, chunks
 from engine.models.svd import SVD, highest_rank
 from engine.splits import TEST, Split
 
 Protocol = Literal["prediction", "reconstruction"]
+
+ACTIVITY = (1, 20, 50, 100, 200, 500)
+"""Number of visible ratings at which each group of `by_activity` begins."""
 
 
 class LeakError(ValueError):
@@ -68,39 +72,105 @@ def evaluate_ratings(
     return metrics if protocol == "prediction" else {f"reconstruction_{name}": value for name, value in metrics.items()}
 
 
-def evaluate_ranking(model: Recommender, split: Split, part: str, *, k: int, liked: float) -> dict[str, float]:
-    """recall@k, precision@k, ndcg@k and coverage@k over the whole catalogue, without sampled negatives.
+def evaluate_ranking(
+    model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False
+) -> dict[str, float]:
+    """Recall, precision, NDCG, MAP, novelty and coverage at each cut-off, over the whole catalogue, without sampled negatives.
 
     A user's other known items (visible, and validation when testing) are left out of the ranking; held-out items rated from
-    `liked` up are relevant. Users without a relevant item are not counted. Empty when no user has one.
+    `liked` up are relevant. Users without a relevant item are not counted. Empty when no user has one. What is a mean over users
+    has its standard error beside it, as `ndcg@100_se`.
+
+    Args:
+        ks: cut-offs; the names are such as `ndcg@100`.
+        pairwise: adds pairwise_random, pairwise_softmax and pairwise_popularity; unwatched is what a user has no rating for at all.
     """
-    targets = split.part(part)
-    relevant = sp.csr_array((targets.data >= liked, targets.indices, targets.indptr), shape=targets.shape)
-    counts = np.bincount(entry_rows(relevant)[relevant.data], minlength=targets.shape[0])
-    users = np.flatnonzero(counts)
+    relevant = liked_items(split.part(part), liked)
+    users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
         return {}
     known = split.visible if part == "validation" else split.interactions.pick(split.labels != TEST)
-    per_user: dict[str, list[np.ndarray]] = {}
+    lists = _Lists(split.train, ks)
+    weights = negative_weights(*popularity(split.train))
+    sampled = np.column_stack(list(weights.values()))
+    pairs: list[np.ndarray] = []
     score = model.scorer(split.visible)
-    recommended = np.zeros(targets.shape[1], bool)
-    for some in chunks(users, targets.shape[1]):
-        scores = _masked(score(some), known[some])
-        best = top_k(scores, k)
-        recommended[best[np.isfinite(np.take_along_axis(scores, best, axis=1))]] = True
-        hits = np.take_along_axis(relevant[some].toarray(), best, axis=1)
-        for name, values in ranking_metrics(hits, counts[some]).items():
-            per_user.setdefault(name, []).append(values)
-    means = {f"{name}@{k}": float(np.concatenate(values).mean()) for name, values in per_user.items()}
-    return means | {f"coverage@{k}": float(recommended.mean())}
+    for some in chunks(users, relevant.shape[1]):
+        scores = score(some)
+        if pairwise:
+            pairs.append(pairwise_accuracy(scores, relevant[some], split.interactions.ratings[some], sampled))
+        lists.add(_masked(scores, known[some]), relevant[some])
+    accuracy = zip(weights, np.concatenate(pairs).T, strict=True) if pairs else ()
+    return lists.metrics() | over_users({f"pairwise_{sampler}": values for sampler, values in accuracy})
 
 
-def evaluate(model: Recommender, split: Split, part: str, *, k: int, liked: float) -> dict[str, float]:
-    """Every metric that the model can be judged by, on one part of a split."""
+class _Lists:
+    """Ranked lists of all users, judged at each cut-off a block of users at a time."""
+
+    def __init__(self, train: sp.csr_array, ks: Sequence[int]) -> None:
+        self.ks = sorted(set(ks))
+        counts, n_users = popularity(train)
+        # A split made by hand may hold an item without training ratings.
+        self.surprise = -np.log2(np.maximum(counts, 1) / n_users)
+        self.per_user: dict[str, list[np.ndarray]] = {}
+        self.recommended = {k: np.zeros(train.shape[1], bool) for k in self.ks}
+
+    def add(self, scores: np.ndarray, relevant: sp.csr_array) -> None:
+        """Scores [users × items], −inf where an item is left out, and the items that should stand on top, at least one per user."""
+        best = top_k(scores, self.ks[-1])
+        listed = ~np.isneginf(np.take_along_axis(scores, best, axis=1))
+        hits = np.take_along_axis(relevant.toarray(), best, axis=1)
+        surprise = np.where(listed, self.surprise[best], 0)
+        for k in self.ks:
+            metrics = ranking_metrics(hits[:, :k], np.diff(relevant.indptr))
+            metrics["novelty"] = surprise[:, :k].sum(axis=1) / listed[:, :k].sum(axis=1)
+            for name, values in metrics.items():
+                self.per_user.setdefault(f"{name}@{k}", []).append(values)
+            self.recommended[k][best[:, :k][listed[:, :k]]] = True
+
+    def metrics(self) -> dict[str, float]:
+        means = over_users({name: np.concatenate(values) for name, values in self.per_user.items()})
+        return means | {f"coverage@{k}": float(items.mean()) for k, items in self.recommended.items()}
+
+
+def evaluate(model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False) -> dict[str, float]:
+    """Every metric that the model can be judged by, on one part of a split; `ks`, `liked` and `pairwise` as in `evaluate_ranking`."""
     ratings = {}
     if model.predicts_ratings:
         ratings = evaluate_ratings(model, split.visible, split.part(part), split.interactions.scale)
-    return ratings | evaluate_ranking(model, split, part, k=k, liked=liked)
+    return ratings | evaluate_ranking(model, split, part, ks=ks, liked=liked, pairwise=pairwise)
+
+
+def by_activity(
+    pairs: Predictions,
+    visible_counts: np.ndarray,
+    edges: Sequence[int] = ACTIVITY,
+    scale: tuple[float, float] | None = None,
+) -> list[dict[str, Any]]:
+    """Error by how many ratings of a user the model was shown.
+
+    Args:
+        visible_counts: of each user (row), the visible ratings.
+        edges: where each group begins, ascending; users below the first are left out.
+        scale: adds the error of predictions clipped to it.
+
+    Returns:
+        For each group with a pair: `from` and `to` (visible ratings, both included; `to` None in the last), `users`, `pairs`,
+        `rmse`, and `rmse_clipped` where a scale is given; both over all pairs of the group.
+    """
+    group = np.searchsorted(edges, visible_counts, side="right")[pairs.users]
+    ends = [*(start - 1 for start in edges[1:]), None]
+    rows: list[dict[str, Any]] = []
+    for number, (start, end) in enumerate(zip(edges, ends, strict=True), start=1):
+        here = group == number
+        if not here.any():
+            continue
+        row: dict[str, Any] = {"from": start, "to": end, "users": len(np.unique(pairs.users[here])), "pairs": int(here.sum())}
+        row["rmse"] = root_mean_square(pairs.errors[here])
+        if scale:
+            row["rmse_clipped"] = root_mean_square(np.clip(pairs.predicted[here], *scale) - pairs.actual[here])
+        rows.append(row)
+    return rows
 
 
 def recommend(model: Recommender, visible: sp.csr_array, user: int, top: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,11 +181,26 @@ def recommend(model: Recommender, visible: sp.csr_array, user: int, top: int) ->
     return best, scores[0, best]
 
 
-def choose_rank(split: Split, max_rank: int) -> SVD:
-    """The SVD of the training ratings, centred by bias, whose rank up to `max_rank` has the lowest validation RMSE."""
-    widest = SVD(SVDConfig(rank=min(max_rank, highest_rank(split.train.shape))), *split.train.shape)
+def choose_rank(split: Split, max_rank: int, k: int = 10) -> SVD:
+    """The SVD of the training ratings, centred by bias, whose rank up to `max_rank` has the lowest validation RMSE.
+
+    Where all training ratings are alike, nothing is left when biases are removed. Then it is the SVD of the raw matrix, unobserved
+    cells being 0 (PureSVD, Cremonesi et al. 2010), whose rank 1, 2, 4, … has the highest validation NDCG@k.
+    """
+    highest = min(max_rank, highest_rank(split.train.shape))
+    alike = np.ptp(split.train.data) == 0
+    ranks = [2**power for power in range(highest.bit_length())]
+    config = SVDConfig(rank=ranks[-1], centring="none") if alike else SVDConfig(rank=highest)
+    widest = SVD(config, *split.train.shape)
     widest.fit(split.train)
-    return widest.truncated(int(widest.rmse_by_rank(split.visible, split.validation).argmin()) + 1)
+    if not alike:
+        return widest.truncated(int(widest.rmse_by_rank(split.visible, split.validation).argmin()) + 1)
+    return max((widest.truncated(rank) for rank in ranks), key=lambda svd: _ndcg(svd, split, k))
+
+
+def _ndcg(model: Recommender, split: Split, k: int) -> float:
+    """Validation NDCG@k, every rated item being relevant."""
+    return evaluate_ranking(model, split, "validation", ks=(k,), liked=-np.inf)[f"ndcg@{k}"]
 
 
 def entry_rows(matrix: sp.csr_array) -> np.ndarray:
@@ -126,6 +211,18 @@ def entry_rows(matrix: sp.csr_array) -> np.ndarray:
 def _overlap(first: sp.csr_array, second: sp.csr_array) -> int:
     ones = [sp.csr_array((np.ones(m.nnz, np.int32), m.indices, m.indptr), shape=m.shape) for m in (first, second)]
     return int(ones[0].multiply(ones[1]).sum())
+
+
+def liked_items(targets: sp.csr_array, liked: float) -> sp.csr_array:
+    """The targets rated from `liked` up, as stored entries of True."""
+    relevant = sp.csr_array((targets.data >= liked, targets.indices, targets.indptr), shape=targets.shape, copy=True)
+    relevant.eliminate_zeros()
+    return relevant
+
+
+def popularity(train: sp.csr_array) -> tuple[np.ndarray, int]:
+    """Training ratings of each item, and the number of users who have any."""
+    return np.bincount(train.indices, minlength=train.shape[1]), int(np.count_nonzero(np.diff(train.indptr)))
 
 
 def _masked(scores: np.ndarray, known: sp.csr_array) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import psutil
 
 from engine import datasets
@@ -13,13 +13,14 @@ from engine.config import RunConfig, parse
 from engine.datasets.sources import fetch
 from engine.errors import InputError, unknown
 from engine.evaluation import choose_rank
-from engine.models import AutoencoderConfig, BiasConfig, SVDConfig, build
-from engine.models.baselines import Bias
+from engine.groups import check_group, restrict
+from engine.models import AutoencoderConfig, BiasConfig, PopularityConfig, SVDConfig, build
 from engine.models.configs import parameter_count
-from engine.models.contract import Recommender
+from engine.models.contract import ClosedForm, Recommender
+from engine.models.ease import require_memory
 from engine.models.svd import SVD, highest_rank
 from engine.preprocessing import preprocess
-from engine.splits import Split, make_split
+from engine.splits import Split, check_options, make_split
 from engine.store import Run, RunStore
 
 BYTES_PER_WEIGHT = 16
@@ -45,8 +46,10 @@ def check(config: RunConfig) -> None:
     published = known[name].published
     if published is not None and not known[name].downloadable:
         fetch(published)
-    if config.split.kind in ("time", "last") and not known[name].has_timestamps:
-        raise InputError(f"{name} has no timestamps, so split.kind={config.split.kind} is not possible: use 'random' or 'stratified'.")
+    check_options(config.split, name, known[name].has_timestamps)
+    if getattr(config.model, "user_features", False) and not known[name].has_user_features:
+        raise InputError(f"{name} tells nothing about its users, so model.user_features is not possible: switch it off, or take ml-1m.")
+    check_group(config.group, name, known[name].has_user_features)
     _check_size(config, known[name])
 
 
@@ -56,6 +59,8 @@ def _check_size(config: RunConfig, dataset: datasets.Dataset) -> None:
     if isinstance(config.model, SVDConfig) and config.model.rank > highest_rank(shape):
         highest = highest_rank(shape)
         raise InputError(f"model.rank is {config.model.rank}, but for {shape[0]:,} users and {shape[1]:,} items it is at most {highest}.")
+    if config.model.name == "ease":
+        require_memory(shape[1])
     if isinstance(config.model, AutoencoderConfig):
         columns = shape[1] if config.model.orientation == "user" else shape[0]
         needed, there = BYTES_PER_WEIGHT * parameter_count(config.model, columns), psutil.virtual_memory().total
@@ -69,30 +74,20 @@ def _check_size(config: RunConfig, dataset: datasets.Dataset) -> None:
 def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:
     """Loads, preprocesses and splits the configured dataset. Raises InputError with what is wrong."""
     interactions = datasets.load(config.dataset, tell)
-    return make_split(preprocess(interactions, config.preprocessing), config.split)
+    return restrict(make_split(preprocess(interactions, config.preprocessing), config.split), config.group)
 
 
-@dataclass(frozen=True)
-class Baselines:
-    """User + item bias and the best-ranked SVD, fitted on the run's own training ratings."""
+def fit_baselines(split: Split, config: RunConfig) -> dict[str, ClosedForm]:
+    """What a run is compared with, fitted on its own training ratings: the SVD whose rank is the best on validation, and the floor.
 
-    bias: Bias
-    svd: SVD
-
-    def test(self, split: Split, judge: Callable[[Recommender, str], dict[str, float]]) -> dict[str, dict[str, Any]]:
-        """Test metrics of each, with the validation metrics inside."""
-        return {
-            "bias": {**judge(self.bias, "test"), "validation": judge(self.bias, "validation")},
-            "svd": {**judge(self.svd, "test"), "rank": self.svd.config.rank, "validation": judge(self.svd, "validation")},
-        }
-
-
-def fit_baselines(split: Split, config: RunConfig) -> Baselines:
-    """Bias, and the SVD (centred by bias) whose rank has the lowest validation RMSE."""
-    bias = Bias(BiasConfig(), *split.train.shape)
-    bias.fit(split.train)
-    svd = choose_rank(split, config.evaluation.max_rank)
-    return Baselines(bias, svd)
+    The floor is user + item bias; popularity where all ratings are alike, because then a bias tells nothing.
+    """
+    alike = np.ptp(split.train.data) == 0
+    config_of_floor: PopularityConfig | BiasConfig = PopularityConfig() if alike else BiasConfig()
+    floor = build(config_of_floor, *split.train.shape)
+    assert isinstance(floor, ClosedForm)
+    floor.fit(split.train)
+    return {config_of_floor.name: floor, "svd": choose_rank(split, config.evaluation.max_rank, config.evaluation.k)}
 
 
 @dataclass(frozen=True)
@@ -120,8 +115,9 @@ def load_model(run_id: str, store: RunStore, split: Split | None = None) -> Trai
     if not store.has(run.id, "model"):
         raise InputError(f"Run {run.name} has no trained model yet: it is {run.state}.")
     split = split or open_split(config)
+    split = split.joined() if config.training.refit and run.state == "finished" else split
     tensors, _ = store.load(run.id, "model")
-    model = build(config.model, *split.train.shape)
+    model = build(config.model, split.interactions.n_users, split.interactions.n_items, split.interactions.users)
     model.restore(tensors)
     factors, meta = store.load(run.id, "svd")
     svd = SVD(SVDConfig(**meta["config"]), *split.train.shape)

@@ -19,7 +19,8 @@ def per_rating(counts: Tensor) -> Tensor:
 
 def per_row(counts: Tensor) -> Tensor:
     """Mean over rows of each row's masked MSE, so that every user (or item) weighs the same."""
-    return 1 / (counts.clamp(min=1) * (counts > 0).sum())
+    # One division after the other: the counts are int32, and their product with the number of rows is more than that holds.
+    return 1 / counts.clamp(min=1) / (counts > 0).sum()
 
 
 def in_sum(counts: Tensor) -> Tensor:

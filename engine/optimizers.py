@@ -10,12 +10,17 @@ from torch.optim.adam import adam
 
 from engine.config import TrainingConfig
 
+LOOKS_PER_STEP = 3
+"""Losses that a step of L-BFGS may look at on average before the epoch ends."""
+LBFGS_MEMORY = 10
+"""Earlier steps from which L-BFGS knows the curvature."""
+
 
 def make_optimizer(model: Any, config: TrainingConfig, row_steps: bool = False) -> torch.optim.Optimizer:
     """The configured optimizer, fused.
 
     L2 on weights is added to their gradients inside the step, as the coupled weight decay of those matrices alone: λ/2 · Σ w² has
-    the gradient λ · w.
+    the gradient λ · w. AdamW and L-BFGS, which have no such decay, take it in the loss (`penalised`).
 
     Args:
         model: a torch Module with `weights`, the matrices that L2 is taken of.
@@ -23,6 +28,13 @@ def make_optimizer(model: Any, config: TrainingConfig, row_steps: bool = False) 
     """
     if row_steps:
         return RowAdam(model.parameters(), lr=config.lr)
+    if config.optimizer == "lbfgs":
+        # The tolerances, made for losses near 1, would end the search early on sums over a million ratings.
+        options = {"tolerance_grad": 1e-9, "tolerance_change": 1e-12, "line_search_fn": "strong_wolfe"}
+        looks = LOOKS_PER_STEP * config.lbfgs_steps
+        return torch.optim.LBFGS(
+            model.parameters(), lr=config.lr, max_iter=config.lbfgs_steps, max_eval=looks, history_size=LBFGS_MEMORY, **options
+        )
     kind: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     options = {"momentum": config.momentum} if config.optimizer == "sgd" else {}
     penalty = 0.0 if config.optimizer == "adamw" else config.l2
@@ -33,18 +45,32 @@ def make_optimizer(model: Any, config: TrainingConfig, row_steps: bool = False) 
     return kind[config.optimizer](groups, lr=config.lr, fused=True, **options)
 
 
+def penalised(loss: Tensor, model: Any, config: TrainingConfig) -> Tensor:
+    """The loss with λ/2 · Σ w² where the optimizer does not see to it."""
+    if config.l2 and config.optimizer in ("adamw", "lbfgs"):
+        return loss + config.l2 / 2 * sum(weight.square().sum() for weight in model.weights)
+    return loss
+
+
 class RowAdam(torch.optim.Optimizer):
     """Adam (Kingma & Ba 2015) whose cost goes by the rows with a gradient. A parameter's gradients are always sparse or never.
 
     Where a gradient is sparse, the other rows' steps are owed: without a gradient, each step shrinks the first moment m by β₁ and
     the second moment v by β₂ and moves the weight by lr · c · m / √v, where c is that step's bias correction. After k such steps
     the weight has moved by lr · m / √v · Σ_{j ≤ k} (β₁ / √β₂)^j · c_j: one number per row, kept as `owed`, that `settle` pays
-    before the row is read again. The result is dense Adam's, but that ε is left out of the owed steps.
+    before the row is read again. The result is dense Adam's, but that in the owed steps ε is not scaled by the bias correction: it
+    shrinks by √β₂ a step, as √v does.
     """
 
     def __init__(self, params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
         self.open: dict[Tensor, tuple[Tensor, ...]] = {}
+        # Steps of each parameter with sparse gradients, once more on the host: to read a GPU's own count is to wait for the GPU.
+        self.steps: dict[Tensor, int] = {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.open, self.steps = {}, {}
 
     @torch.no_grad()
     def settle(self, weights: list[Tensor], rows: Tensor | None = None) -> None:
@@ -119,7 +145,7 @@ class RowAdam(torch.optim.Optimizer):
         """Notes the step that every other row has missed."""
         state = self.state[weight]
         beta1, beta2 = betas
-        now = float(state["step"])
+        now = self.steps[weight] = self.steps[weight] + 1 if weight in self.steps else int(state["step"])
         correction = (1 - beta2**now) ** 0.5 / (1 - beta1**now)
         state["missed"] += 1
         state["owed"] += (beta1 / beta2**0.5) ** state["missed"] * correction

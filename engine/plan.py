@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from engine.config import RefeedConfig, TrainingConfig
+from engine.config import NoiseConfig, RefeedConfig, TrainingConfig
 from engine.devices import Precision, multiplies_bfloat16
 from engine.errors import InputError
 
@@ -34,7 +34,9 @@ class Plan:
     row_steps: bool
 
 
-def make_plan(model: Any, examples: sp.csr_array, training: TrainingConfig, refeed: RefeedConfig, device: torch.device) -> Plan:
+def make_plan(
+    model: Any, examples: sp.csr_array, training: TrainingConfig, refeed: RefeedConfig, device: torch.device, noise: NoiseConfig
+) -> Plan:
     """The configured ways, and the fastest where the configuration says auto.
 
     Args:
@@ -44,19 +46,31 @@ def make_plan(model: Any, examples: sp.csr_array, training: TrainingConfig, refe
     Raises:
         InputError: row steps are asked of an optimizer or a penalty that moves every row at every step.
     """
-    density = examples.nnz / max(1, np.prod(examples.shape, dtype=float))
-    narrow = sum(weight.numel() for weight in model.weights)
-    if not refeed.steps:
-        narrow -= sum(weight.numel() for weight in model.column_weights)
-    fast = multiplies_bfloat16(device) and narrow >= BFLOAT16_FROM
+    path = _path(examples, training, device)
+    dense_weights = sum(weight.numel() for weight in model.weights)
+    if model.predicts_ratings and path == "sparse" and not refeed.steps:
+        dense_weights -= sum(weight.numel() for weight in model.column_weights)
+    fast = multiplies_bfloat16(device) and dense_weights >= BFLOAT16_FROM
+    fast &= training.optimizer != "lbfgs"  # whose line searches would follow the rounding
     precision: Precision = ("bfloat16" if fast else "float32") if training.precision == "auto" else training.precision
-    path: Literal["sparse", "dense"] = "sparse" if density < DENSE_FROM[device.type, precision] else "dense"
-    path = path if training.path == "auto" else training.path
-    still = training.optimizer == "adam" and not training.weight_decay and not training.l2 and not refeed.steps and path == "sparse"
+    plain = training.optimizer == "adam" and not training.weight_decay and not training.l2 and not refeed.steps
+    still = plain and path == "sparse" and model.moves_batch_columns_only and noise.kind in ("none", "gaussian", "masking")
     if training.row_steps == "on" and not still:
-        raise InputError("training.row_steps=on needs adam and the sparse path, without weight decay, L2 and re-feeding: set it to auto.")
+        raise InputError(
+            "training.row_steps=on needs adam, the sparse path and inputs that are 0 where there is no rating, without weight decay, "
+            "L2 and re-feeding: set it to auto."
+        )
     useful = device.type == "cpu" and still and touched_share(examples, training.batch_size) < ROW_STEPS_BELOW
     return Plan(path, precision, useful if training.row_steps == "auto" else training.row_steps == "on")
+
+
+def _path(examples: sp.csr_array, training: TrainingConfig, device: torch.device) -> Literal["sparse", "dense"]:
+    """By density: the denser, the sooner the dense products pay, and in bfloat16 sooner than in float32."""
+    if training.path != "auto":
+        return training.path
+    rough = training.precision == "bfloat16" or (training.precision == "auto" and multiplies_bfloat16(device))
+    density = examples.nnz / max(1, np.prod(examples.shape, dtype=float))
+    return "sparse" if density < DENSE_FROM[device.type, "bfloat16" if rough else "float32"] else "dense"
 
 
 def touched_share(examples: sp.csr_array, batch_size: int) -> float:

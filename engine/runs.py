@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import platform
 import time
 import traceback
@@ -16,14 +15,15 @@ import numpy as np
 import torch
 
 from engine import processes
-from engine.config import parse
-from engine.devices import keep_freed_memory, peak_memory_mb, pick_device, ran_out_of_memory
+from engine.config import TrainingConfig, parse
+from engine.devices import cpu_threads, keep_freed_memory, peak_memory_mb, pick_device, ran_out_of_memory
 from engine.errors import InputError
-from engine.evaluation import Predictions, evaluate, predict, recommend
+from engine.evaluation import recommend
 from engine.experiment import fit_baselines, open_split
-from engine.metrics import rating_metrics, rmse_difference
+from engine.judging import Judge, rank_of
 from engine.models import build
 from engine.models.contract import ClosedForm, Recommender
+from engine.splits import Split
 from engine.store import MetricRow, RunStore
 from engine.training import BatchPoint, EpochRecord, Trainer
 
@@ -100,20 +100,14 @@ class _Execution:
     def device(self) -> torch.device:
         return pick_device(self.config.training.device)
 
-    @cached_property
-    def liked(self) -> float:
-        high = self.split.interactions.scale[1]
-        return 0.8 * high if self.config.evaluation.liked is None else self.config.evaluation.liked
-
     def go(self) -> None:
         torch.set_num_threads(self.threads())
         keep_freed_memory()
         self.beat("reading the data", device=str(self.device))
         self.split = open_split(self.config, self.log)
         self.beat("fitting the baselines")
-        self.baselines = fit_baselines(self.split, self.config)
-        torch.manual_seed(self.config.training.seed)
-        self.model = build(self.config.model, *self.split.train.shape)
+        self.judge = Judge(self.split, self.config, fit_baselines(self.split, self.config))
+        self.model = self.untrained()
         self.describe()
         self.beat("training")
         self.learn()
@@ -124,33 +118,18 @@ class _Execution:
         """CPU threads: as many as before, where the run goes on from a checkpoint, because sums depend on their number."""
         if self.store.has(self.run.id, "checkpoint") and (self.run.facts or {}).get("threads"):
             return int((self.run.facts or {})["threads"])
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return int(os.environ.get("ENCORE_THREADS") or cores)
+        return cpu_threads()
 
-    def judge(self, model: Recommender, part: str) -> dict[str, float]:
-        return evaluate(model, self.split, part, k=self.config.evaluation.k, liked=self.liked)
-
-    def validate(self) -> dict[str, float]:
-        """Rating metrics on the validation pairs, and the difference to SVD on the same pairs."""
-        pairs = predict(self.model, self.split.visible, self.split.validation)
-        if not np.isfinite(pairs.predicted).all():
-            return dict.fromkeys(("rmse", "rmse_clipped", "rmse_user_mean", "mae", "difference/svd", "difference/svd_interval"), math.nan)
-        difference, interval = rmse_difference(pairs.errors, self.svd_pairs.errors, pairs.users)
-        metrics = rating_metrics(pairs.predicted, pairs.actual, pairs.users, self.split.interactions.scale)
-        return metrics | {"difference/svd": difference, "difference/svd_interval": interval}
-
-    @cached_property
-    def svd_pairs(self) -> Predictions:
-        return predict(self.baselines.svd, self.split.visible, self.split.validation)
+    def untrained(self) -> Recommender:
+        torch.manual_seed(self.config.training.seed)
+        data = self.split.interactions
+        return build(self.config.model, data.n_users, data.n_items, data.users)
 
     def describe(self) -> None:
         """Stores what is known before the first epoch, and the SVD beside the run."""
-        scale = self.split.interactions.scale
-        svd = self.baselines.svd
-        bias_pairs = predict(self.baselines.bias, self.split.visible, self.split.validation)
+        self.save_svd()
         sizes = self.split.sizes()
         parameters = sum(int(np.prod(array.shape)) for array in self.model.tensors().values()) if self.model.trains else 0
-        self.store.save(self.run.id, "svd", svd.tensors(), {"config": svd.config.model_dump()})
         users = self.watchable()
         self.store.add_facts(
             self.run.id,
@@ -164,16 +143,11 @@ class _Execution:
                 "device": str(self.device),
                 "threads": torch.get_num_threads(),
                 "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-                "baselines": {
-                    "bias": {"validation": rating_metrics(bias_pairs.predicted, bias_pairs.actual, bias_pairs.users, scale)},
-                    "svd": {
-                        "rank": svd.config.rank,
-                        "validation": rating_metrics(self.svd_pairs.predicted, self.svd_pairs.actual, self.svd_pairs.users, scale),
-                    },
-                },
+                "baselines": self.judge.baselines_on_validation(self.model),
+                "monitor": self.judge.monitor(self.model),
                 "noise_floor": self.split.noise_floor("validation"),
-                "scale": list(scale),
-                "liked": self.liked,
+                "scale": list(self.split.interactions.scale),
+                "liked": self.judge.liked,
                 "watch_users": users,
             },
         )
@@ -183,10 +157,14 @@ class _Execution:
         )
         self.watch(str(self.run.watch_user) if self.known(self.run.watch_user) else users[0])
 
+    def save_svd(self) -> None:
+        svd = self.judge.baselines["svd"]
+        self.store.save(self.run.id, "svd", svd.tensors(), {"config": svd.config.model_dump()})
+
     def watchable(self) -> list[str]:
         """Users with the most liked validation items: on them a changing list can be judged."""
         liked = self.split.validation.copy()
-        liked.data = (liked.data >= self.liked).astype(np.float32)
+        liked.data = (liked.data >= self.judge.liked).astype(np.float32)
         counts = np.asarray(liked.sum(axis=1)).ravel()
         return [str(name) for name in self.split.interactions.users.index[np.argsort(-counts, kind="stable")[:OFFERED_USERS]]]
 
@@ -197,7 +175,7 @@ class _Execution:
         """Pins a user: stores SVD's list for him, and from now on this model's at each epoch."""
         self.watched = user
         self.store.add_facts(self.run.id, {"watch_user": user})
-        self.add_list(0, "svd", self.baselines.svd)
+        self.add_list(0, "svd", self.judge.baselines["svd"])
 
     def add_list(self, epoch: int, name: str, model: Recommender) -> None:
         """Stores the pinned user's top list under one model."""
@@ -205,7 +183,7 @@ class _Execution:
         row = data.user_position(str(self.watched))
         best, scores = recommend(model, self.split.visible, row, LIST_LENGTH)
         held_out = self.split.validation[[row]]
-        hits = set(held_out.indices[held_out.data >= self.liked].tolist())
+        hits = set(held_out.indices[held_out.data >= self.judge.liked].tolist())
         items = [
             {"item": str(data.items.index[i]), "title": str(data.titles[i]), "score": float(score), "hit": int(i) in hits}
             for i, score in zip(best, scores, strict=True)
@@ -218,7 +196,7 @@ class _Execution:
         if isinstance(self.model, ClosedForm):
             self.store.beat(self.run.id, epochs=1)
             self.model.fit(self.split.train)
-            validation = self.validate() if self.model.predicts_ratings else {}
+            validation = self.judge.validate(self.model)
             self.best_epoch = self.epochs = 1
             self.record(EpochRecord(1, 1, math.nan, None, validation, True, time.monotonic() - self.started))
             self.flush()
@@ -226,8 +204,7 @@ class _Execution:
             return
         assert isinstance(self.model, torch.nn.Module)
         self.model.to(self.device)
-        config = self.config
-        self.trainer = Trainer(self.model, self.split.train, self.validate, config.training, config.refeed, config.objective)
+        self.trainer = self.training_of(self.model, self.split, self.config.training, lambda: self.judge.validate(self.model))
         self.store.add_facts(self.run.id, {"plan": asdict(self.trainer.plan)})
         self.resume()
         for event in self.trainer:
@@ -239,6 +216,31 @@ class _Execution:
         self.best_epoch, self.epochs = self.trainer.progress.best_epoch, self.trainer.progress.epoch
         self.checkpoint()
         self.model.load_state_dict(self.trainer.best_weights)
+
+    def training_of(self, model: Recommender, split: Split, training: TrainingConfig, validate: Callable[[], dict[str, float]]) -> Trainer:
+        config, monitor = self.config, self.judge.monitor(model)
+        return Trainer(model, split.train, validate, training, config.refeed, config.objective, config.noise, monitor)
+
+    def refit(self) -> None:
+        """Fits model and baselines anew to training and validation ratings together, for as long as was best."""
+        self.beat("refitting on training and validation ratings")
+        self.split = self.split.joined()
+        for baseline in self.judge.baselines.values():
+            baseline.fit(self.split.train)
+        self.model = self.untrained()
+        if isinstance(self.model, ClosedForm):
+            self.model.fit(self.split.train)
+        else:
+            assert isinstance(self.model, torch.nn.Module)
+            self.model.to(self.device)
+            training = self.config.training.model_copy(update={"epochs": self.best_epoch, "patience": 0})
+            for _ in self.training_of(self.model, self.split, training, lambda: {self.judge.monitor(self.model): 0.0}):
+                if time.monotonic() - self.last_beat >= BEAT_EVERY:
+                    self.last_beat = time.monotonic()
+                    self.beat("refitting on training and validation ratings")
+        self.save_model(self.model.tensors())
+        self.save_svd()
+        self.judge = Judge(self.split, self.config, self.judge.baselines)
 
     def resume(self) -> None:
         """Goes on from the checkpoint, where there is one."""
@@ -267,12 +269,13 @@ class _Execution:
         values = {"train/seconds": record.seconds}
         values |= {name if "/" in name else f"validation/{name}": value for name, value in record.validation.items()}
         if math.isfinite(record.loss):
-            values |= {"train/loss": record.loss, "train/rmse": math.sqrt(record.loss)}
+            values |= {"train/loss": record.loss} | ({"train/rmse": math.sqrt(record.loss)} if self.model.predicts_ratings else {})
         if record.refeed_loss is not None:
             values["train/refeed_loss"] = record.refeed_loss
         self.add(record.step, record.epoch, values)
         self.seconds.append(record.seconds)
-        broken = self.model.trains and not math.isfinite(record.loss + record.validation.get("rmse", 0.0))
+        monitor = self.judge.monitor(self.model)
+        broken = self.model.trains and not math.isfinite(record.loss + record.validation[monitor])
         if broken:
             self.flush()
             raise Diverged(
@@ -280,9 +283,9 @@ class _Execution:
                 + (", or re-feeding from a later epoch." if self.config.refeed.steps else ".")
             )
         self.add_list(record.epoch, "run", self.model)
-        rmse = f" · validation RMSE {record.validation['rmse']:.4f}" if "rmse" in record.validation else ""
+        judged = f" · validation {monitor} {record.validation[monitor]:.4f}" if monitor in record.validation else ""
         loss = f" · loss {record.loss:.4f}" if math.isfinite(record.loss) else ""
-        self.log(f"epoch {record.epoch} · {record.seconds:.2f} s{loss}{rmse}{' · best' if record.best else ''}")
+        self.log(f"epoch {record.epoch} · {record.seconds:.2f} s{loss}{judged}{' · best' if record.best else ''}")
 
     def add(self, step: int, epoch: float, values: dict[str, float]) -> None:
         self.rows += [MetricRow(step, name, value, epoch, self.elapsed) for name, value in values.items()]
@@ -331,22 +334,29 @@ class _Execution:
         self.store.save(self.run.id, "model", tensors, {"model": self.config.model.model_dump(mode="json")})
 
     def conclude(self) -> None:
-        """Reads the test part, once, with the model of the best epoch, and stores the summary."""
+        """Reads the test part, once, with the model of the best epoch (or refitted for as long), and stores the summary."""
+        judged = {"validation": self.judge.conclude(self.model, "validation")}
+        if self.config.training.refit:
+            self.refit()
+        judged["test"] = self.judge.conclude(self.model, "test")
         summary: dict[str, Any] = {
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
-            "metrics": {part: self.judge(self.model, part) for part in ("validation", "test")},
-            "baselines": self.baselines.test(self.split, self.judge),
             "seconds_per_epoch": float(np.median(self.seconds)),
             "peak_memory_mb": peak_memory_mb(),
+            "metrics": {part: found["model"] for part, found in judged.items()},
+            "baselines": {
+                name: {**judged["test"][name], **rank_of(baseline), "validation": judged["validation"][name]}
+                for name, baseline in self.judge.baselines.items()
+            },
+            **self.judge.compare(self.model),
             **({"peak_gpu_memory_mb": torch.cuda.max_memory_allocated(self.device) / 1e6} if self.device.type == "cuda" else {}),
             "device": str(self.device),
         }
         if self.model.predicts_ratings:
-            mine, svd = (predict(model, self.split.visible, self.split.test) for model in (self.model, self.baselines.svd))
-            difference, interval = rmse_difference(mine.errors, svd.errors, mine.users)
-            counts = {"pairs": len(mine.users), "users": len(np.unique(mine.users))}
-            summary["difference"] = {"svd": [difference, interval], **counts}
+            pairs = self.judge.test_pairs(self.model)
+            errors = {"errors": np.clip(pairs.predicted, *self.split.interactions.scale) - pairs.actual, "users": pairs.users}
+            self.store.save(self.run.id, "errors", errors, {"fingerprint": self.split.fingerprint()})
         self.store.beat(self.run.id, epoch=self.epochs)
         self.store.finish(self.run.id, "finished", summary=summary)
         self.store.discard(self.run.id, "checkpoint")

@@ -16,26 +16,29 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from engine.config import ObjectiveConfig, RefeedConfig, TrainingConfig
-from engine.losses import REDUCTIONS, squared_error
+from engine.config import NoiseConfig, ObjectiveConfig, RefeedConfig, TrainingConfig
+from engine.metrics import higher_is_better
 from engine.models.sparse import ResidentRows, SparseRows
-from engine.optimizers import RowAdam, make_optimizer
+from engine.optimizers import RowAdam, make_optimizer, penalised
+from engine.passes import RankingPasses, RatingPasses
 from engine.plan import make_plan
 
 
 class Trainable(Protocol):
-    """What the loop needs of a model (a torch Module): rows to learn from, outputs, and the matrices that L2 is taken of."""
+    """What the loop itself needs of a model (a torch Module); what its passes need beside, `engine/passes.py` says."""
+
+    predicts_ratings: bool
 
     def examples(self, ratings: sp.csr_array) -> sp.csr_array: ...
     def start_from(self, ratings: sp.csr_array) -> None: ...
-    def last_hidden(self, x: SparseRows | Tensor) -> Tensor: ...
-    def product(self, hidden: Tensor) -> Tensor: ...
-    def outputs(self, product: Tensor) -> Tensor: ...
-    def at_entries(self, hidden: Tensor, wanted: SparseRows, product: Tensor | None) -> Tensor: ...
+    def begin_epoch(self, epoch: int) -> None: ...
+    def end_epoch(self, epoch: int) -> None: ...
     @property
     def weights(self) -> list[Tensor]: ...
     @property
     def column_weights(self) -> list[Tensor]: ...
+    @property
+    def moves_batch_columns_only(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class EpochRecord:
     Attributes:
         epoch: 1 for the first.
         step: optimizer batches so far.
-        loss: masked MSE per training rating of the first passes, dropout included.
+        loss: mean of the first passes, dropout and noise included: squared error per training rating, or the model's own loss per row.
         refeed_loss: mean squared error of the re-fed passes, None where there were none.
         validation: metrics of the model as it is now.
-        best: whether the monitored metric is the lowest so far.
+        best: whether the monitored metric is the best so far.
         seconds: of training this epoch, without validation.
     """
 
@@ -81,7 +84,7 @@ class Progress:
     seconds: float = 0.0
     best_epoch: int = 0
     best_value: float = float("inf")
-    sums: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
 
 
 class Trainer:
@@ -90,7 +93,8 @@ class Trainer:
     Args:
         model: a torch Module that is `Trainable`, already on its device.
         train: CSR users × items.
-        validate: metrics of the model on held-out ratings; must hold `training.monitor`.
+        validate: metrics of the model on held-out ratings.
+        monitor: the one of them that picks the best epoch.
     """
 
     def __init__(
@@ -101,17 +105,26 @@ class Trainer:
         training: TrainingConfig,
         refeed: RefeedConfig,
         objective: ObjectiveConfig,
+        noise: NoiseConfig | None = None,
+        monitor: str = "rmse",
     ) -> None:
         self.model: Any = model
         self.validate = validate
-        self.training, self.refeed = training, refeed
-        self.reduce = REDUCTIONS[objective.reduction]
+        self.monitor, self.sign = monitor, -1 if higher_is_better(monitor) else 1
+        self.training, self.refeed, noise = training, refeed, noise or NoiseConfig()
         self.device = next(model.parameters()).device
         matrix = model.examples(train)
         model.start_from(train)
-        self.plan = make_plan(model, matrix, training, refeed, self.device)
+        self.plan = make_plan(model, matrix, training, refeed, self.device, noise)
         self.rows = ResidentRows(matrix, self.device, row_gradients=self.plan.row_steps)
         self.taught = np.flatnonzero(self.rows.counts)
+        self.passes: RatingPasses | RankingPasses = (
+            RatingPasses(
+                model, self.plan, self.device, refeed=refeed, objective=objective, noise=noise, rows=len(self.taught), seed=training.seed
+            )
+            if model.predicts_ratings
+            else RankingPasses(model, self.plan, self.device)
+        )
         self.optimizer = make_optimizer(model, training, self.plan.row_steps)
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
@@ -119,7 +132,12 @@ class Trainer:
     @property
     def batches(self) -> int:
         """Optimizer batches per epoch; the last one may be short."""
-        return -(-len(self.taught) // self.training.batch_size)
+        return -(-len(self.taught) // self.batch_size)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows per batch: L-BFGS takes them all."""
+        return len(self.taught) if self.training.optimizer == "lbfgs" else self.training.batch_size
 
     def __iter__(self) -> Iterator[BatchPoint | EpochRecord]:
         """Trains on until the last epoch, or until patience ends."""
@@ -138,11 +156,13 @@ class Trainer:
         sums = torch.tensor(now.sums, dtype=torch.float64, device=self.device)
         refeeding = self.refeed.steps > 0 and now.epoch + 1 >= self.refeed.start_epoch
         self.model.train()
-        size = self.training.batch_size
+        self.model.begin_epoch(now.epoch)
+        size = self.batch_size
         started = time.perf_counter()
         for batch in self.rows.batches(order[now.batch * size :], size):
             loss, refeed_loss = self._batch(batch, refeeding)
-            sums += torch.stack([loss * len(batch.values), refeed_loss * len(batch)])
+            counted = self.passes.counted(batch)
+            sums += torch.stack([loss * counted, loss.new_tensor(counted), refeed_loss * len(batch)])
             now.batch += 1
             now.step += 1
             now.seconds += time.perf_counter() - started
@@ -155,18 +175,19 @@ class Trainer:
     def _end_epoch(self, sums: Tensor, refeeding: bool) -> EpochRecord:
         now = self.progress
         self.settle()
+        self.model.end_epoch(now.epoch)
         self.model.eval()
         validation = self.validate()
-        value = validation[self.training.monitor]
+        value = self.sign * validation[self.monitor]
         now.epoch, now.batch = now.epoch + 1, 0
-        best = value < now.best_value
+        best = value < now.best_value or self.training.keep == "last"
         if best:
             now.best_value, now.best_epoch = value, now.epoch
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        squared, refed = sums.tolist()
-        seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0]
+        total, counted, refed = sums.tolist()
+        seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0, 0.0]
         refeed_loss = refed / len(self.taught) if refeeding else None
-        return EpochRecord(now.epoch, now.step, squared / int(self.rows.counts.sum()), refeed_loss, validation, best, seconds)
+        return EpochRecord(now.epoch, now.step, total / counted, refeed_loss, validation, best, seconds)
 
     def settle(self) -> None:
         """Brings every weight up to date; to be called before the model is used in the middle of an epoch."""
@@ -174,65 +195,38 @@ class Trainer:
             self.optimizer.settle(self.model.column_weights)
 
     def _batch(self, batch: SparseRows, refeeding: bool) -> tuple[Tensor, Tensor]:
-        """One optimizer step on the ratings, then one per re-feeding step. Returns masked MSE per rating, and of the re-fed passes."""
+        """One optimizer step per pass. Returns the first pass's mean, and the mean over the re-fed passes."""
         if isinstance(self.optimizer, RowAdam):
             self.optimizer.settle(self.model.column_weights, batch.present)
-        weights = self.reduce(batch.counts)
-        hidden = self._hidden(batch if self.plan.path == "sparse" else batch.dense(batch.values))
-        product = self._product(hidden) if refeeding else None
-        loss, mean = squared_error(self._at_observed(hidden, batch, product), batch.values, weights, batch.rows)
-        refed = mean.new_zeros(())
-        if product is None:
-            self._step(loss)
-            return mean, refed
-        output = self.model.outputs(product).detach()
-        self._step(loss)
-        for left in reversed(range(self.refeed.steps)):
-            output, refeed_mean = self._refeed(output, batch, weights, more=left > 0)
-            refed = refed + refeed_mean / self.refeed.steps
-        return mean, refed
-
-    def _refeed(self, output: Tensor, batch: SparseRows, weights: Tensor, more: bool) -> tuple[Tensor, Tensor]:
-        """One step on f(output). Returns f(output) as it was before the step, where `more` follow, and its mean squared error."""
-        noisy = output + self.refeed.noise * torch.randn_like(output) if self.refeed.noise else output
-        hidden = self._hidden(noisy)
-        if self.refeed.target == "fixed-point":
-            with self._products():
-                again = self.model.outputs(self.model.product(hidden))
-            counts = torch.full((len(batch),), batch.n_columns, device=self.device)
-            loss, mean = squared_error(again, output, self.reduce(counts))
-        else:
-            loss, mean = squared_error(self._at_observed(hidden, batch, None), batch.values, weights, batch.rows)
-            again = self.model.outputs(self._product(hidden)) if more else output
-        self._step(loss)
-        return again.detach(), mean
-
-    def _products(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16")
-
-    def _hidden(self, rows: SparseRows | Tensor) -> Tensor:
-        with self._products():
-            return self.model.last_hidden(rows)
-
-    def _at_observed(self, hidden: Tensor, batch: SparseRows, product: Tensor | None) -> Tensor:
-        """Outputs at the batch's entries, from the whole `product` where it was needed anyway."""
-        with self._products():
-            if self.plan.path == "sparse":
-                return self.model.at_entries(hidden, batch, product)
-            return self.model.outputs(self.model.product(hidden)).flatten().index_select(0, batch.cells)
-
-    @torch.no_grad()
-    def _product(self, hidden: Tensor) -> Tensor:
-        """As a constant. In an autocast of its own: a shared one would hand its casts, made without gradient, on to the next use."""
-        with self._products():
-            return self.model.product(hidden)
+        if isinstance(self.optimizer, torch.optim.LBFGS):
+            return self._line_searches(batch, self.optimizer)
+        means: list[Tensor] = []
+        refed: list[Tensor] = []
+        for one in self.passes(batch, refeeding):
+            self._step(one.loss)
+            (refed if one.refed else means).append(one.shown)
+        return means[0], torch.stack(refed).mean() if refed else means[0].new_zeros(())
 
     def _step(self, loss: Tensor) -> None:
-        if self.training.l2 and self.training.optimizer == "adamw":
-            loss = loss + self.training.l2 / 2 * sum(weight.square().sum() for weight in self.model.weights)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        penalised(loss, self.model, self.training).backward()
         self.optimizer.step()
+
+    def _line_searches(self, batch: SparseRows, optimizer: torch.optim.LBFGS) -> tuple[Tensor, Tensor]:
+        """An epoch of L-BFGS. Returns the mean at its beginning, and 0 for the re-fed passes, of which there are none."""
+        seen: list[Tensor] = []
+
+        def look() -> Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            one = next(iter(self.passes(batch, False)))
+            seen.append(one.shown)
+            loss = penalised(one.loss, self.model, self.training)
+            loss.backward()
+            return loss
+
+        optimizer.step(look)
+        optimizer.state.clear()  # so that nothing but the weights needs a checkpoint
+        return seen[0], seen[0].new_zeros(())
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Everything that the next batch depends on: tensors by name, and plain values."""

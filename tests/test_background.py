@@ -227,13 +227,13 @@ def test_a_daemon_that_is_told_to_leave_leaves_its_runs_alone(lab):
 
 def test_a_killed_adopted_run_is_tried_again(lab):
     daemon = lab.start()
-    run_id = lab.submit(30, seconds=0.05)
+    run_id = lab.submit(120, seconds=0.05)
     run = lab.at(run_id, 2)
     os.kill(daemon, signal.SIGKILL)
     until(lambda: not background.daemon_alive())
     lab.start()
     os.kill(run.pid, signal.SIGKILL)
-    assert check_finished(lab, run_id, 30).attempts == 2
+    assert check_finished(lab, run_id, 120).attempts == 2
 
 
 def test_when_daemon_and_run_die_the_next_daemon_goes_on(lab):

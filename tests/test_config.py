@@ -59,7 +59,7 @@ def test_every_form_reads_back_equal(tmp_path_factory, config):
         ({"training.epochs": 0}, "training.epochs: input should be greater than or equal to 1 (not 0)."),
         ({"training.lr": "fast"}, "training.lr"),
         ({"training.batch_size": 0}, "training.batch_size"),
-        ({"training.monitor": "accuracy"}, "training.monitor: input should be 'rmse'"),
+        ({"training.monitor": "accuracy"}, "training.monitor: input should be 'auto'"),
         ({"split.quantile": 0.5}, "'split.quantile' does not apply to this split"),
         ({"model.rank": 5}, "'model.rank' does not apply to this model"),
         ({"model.activation": "sigmoidal"}, "model.activation"),

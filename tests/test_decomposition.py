@@ -64,10 +64,10 @@ def test_best_rank_is_the_one_that_runs_choose(small):
     config = parse({"evaluation": {"max_rank": 25}})
     split = make_split(small, config.split)
     found, beside = rank_curve(split, "bias", 25), experiment.fit_baselines(split, config)
-    assert found.best == beside.svd.config.rank == choose_rank(split, 25).config.rank
-    expected = np.sqrt(np.mean(np.square(predict(beside.svd, split.visible, split.validation).errors)))
+    assert found.best == beside["svd"].config.rank == choose_rank(split, 25).config.rank
+    expected = np.sqrt(np.mean(np.square(predict(beside["svd"], split.visible, split.validation).errors)))
     assert found.by_rank["validation_rmse"][found.best - 1] == pytest.approx(expected, rel=1e-5)
-    assert found.bias_rmse == pytest.approx(np.sqrt(np.mean(np.square(predict(beside.bias, split.visible, split.validation).errors))))
+    assert found.bias_rmse == pytest.approx(np.sqrt(np.mean(np.square(predict(beside["bias"], split.visible, split.validation).errors))))
     assert found.against_bias[0] == pytest.approx(expected - found.bias_rmse, abs=1e-5)
     assert found.against_bias[1] > 0
     assert (found.pairs, found.users) == (split.validation.nnz, len(np.unique(split.validation.nonzero()[0])))

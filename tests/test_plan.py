@@ -1,7 +1,5 @@
 """Every way of computing a step gives the same numbers; what is chosen goes by size, density and device."""
 
-import itertools
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -9,11 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import ObjectiveConfig, RefeedConfig, TrainingConfig
+from engine.config import NoiseConfig, ObjectiveConfig, RefeedConfig, TrainingConfig
 from engine.errors import InputError
 from engine.models.autoencoder import ACTIVATIONS, Autoencoder
 from engine.models.configs import AutoencoderConfig
-from engine.optimizers import RowAdam
 from engine.plan import make_plan, touched_share
 from engine.training import Trainer
 
@@ -33,9 +30,10 @@ def network(config, matrix):
 
 
 def trained(config, matrix, *, path="sparse", **options):
-    """A model after one epoch in a single batch of SGD without momentum: its change is lr times the sum of the steps' gradients."""
+    """A model after one epoch in one batch of SGD without momentum: its change is lr times the sum of the steps' gradients."""
     refeed, objective = options.pop("refeed", RefeedConfig()), options.pop("objective", ObjectiveConfig())
-    given = {"optimizer": "sgd", "momentum": 0.0, "lr": LR[objective.reduction], "batch_size": 100, "epochs": 1, "path": path, "precision": "float32"}
+    given = {"optimizer": "sgd", "momentum": 0.0, "lr": LR[objective.reduction], "batch_size": 100}
+    given |= {"epochs": 1, "path": path, "precision": "float32"}
     model = network(config, matrix)
     trainer = Trainer(model, matrix, lambda: {"rmse": 1.0}, TrainingConfig(**(given | options)), refeed, objective)
     assert trainer.plan.path == path
@@ -115,39 +113,6 @@ def test_sparse_and_dense_paths_are_the_formulas(seed, layers, activation, last,
         assert sparse_record.refeed_loss == pytest.approx(dense_record.refeed_loss, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_row_steps_are_dense_adam(tied):
-    """Six epochs of small batches: most columns are absent most of the time."""
-    matrix = ratings(shape=(60, 80), share=0.05)
-    config = AutoencoderConfig(layers=(6, 4), tied=tied)
-    options = {"optimizer": "adam", "batch_size": 4, "epochs": 6, "lr": 0.01}
-    (rows, record), (dense, other) = (trained(config, matrix, row_steps=mode, **options) for mode in ("on", "off"))
-    assert record.loss == pytest.approx(other.loss, rel=1e-4)
-    for mine, theirs in zip(rows.parameters(), dense.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-3)
-
-
-def test_row_steps_of_a_row_left_alone_for_long():
-    """One row gets gradients in steps 1 to 20 and again in step 200; in between it moves by its momentum alone."""
-    torch.manual_seed(0)
-    start, gradients = torch.rand(3, 4), torch.randn(21, 4)
-    lazy, plain = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    mine, theirs = RowAdam([lazy], lr=0.01), torch.optim.Adam([plain], lr=0.01)
-    for step in range(200):
-        row, gradient = (0, gradients[min(step, 20)]) if step < 20 or step == 199 else (1, gradients[0])
-        plain.grad = torch.zeros(3, 4)
-        plain.grad[row] = gradient
-        theirs.step()
-        mine.settle([lazy], torch.tensor([row]))
-        if step == 199:
-            torch.testing.assert_close(mine.open[lazy][1][0], lazy[0].detach())
-        lazy.grad = torch.sparse_coo_tensor([[row]], gradient[None], (3, 4), is_coalesced=True, check_invariants=True)
-        mine.step()
-    mine.settle([lazy])
-    torch.testing.assert_close(lazy, plain, atol=1e-6, rtol=1e-5)
-    assert (lazy[2] == start[2]).all()
-
-
 @pytest.mark.parametrize(
     "reason", [{"optimizer": "sgd"}, {"l2": 0.1}, {"weight_decay": 0.1}, {"path": "dense"}, {"refeed": RefeedConfig(steps=1)}], ids=str
 )
@@ -170,7 +135,7 @@ def test_bfloat16_products_keep_float32_weights_and_nearly_the_numbers(path, ste
 
 def plan(matrix, layers=(4,), training=None, refeed=None):
     model = network(AutoencoderConfig(layers=layers), matrix)
-    return make_plan(model, matrix, training or TrainingConfig(), refeed or RefeedConfig(), torch.device("cpu"))
+    return make_plan(model, matrix, training or TrainingConfig(), refeed or RefeedConfig(), torch.device("cpu"), NoiseConfig())
 
 
 def test_the_faster_way_is_chosen():
@@ -189,26 +154,3 @@ def test_touched_share_by_hand():
     # Column 0 is in every row, column 1 in one of two, column 2 in none; batches of one row.
     assert touched_share(sp.csr_array([[1, 1, 0], [1, 0, 0]]), 1) == pytest.approx(0.5)
     assert touched_share(sp.csr_array([[1, 1, 0], [1, 0, 0]]), 2) == pytest.approx((1 + 0.75) / 3)
-
-
-def test_interrupted_row_steps_end_the_same():
-    """What rows owe is part of a checkpoint."""
-    matrix, config = ratings(shape=(60, 80), share=0.05), AutoencoderConfig(layers=(6,))
-    training = TrainingConfig(batch_size=4, epochs=3, row_steps="on", path="sparse")
-
-    def start():
-        model = network(config, matrix)
-        return Trainer(
-            model, matrix, lambda: {"rmse": model.encoder[0].square().mean().item()}, training, RefeedConfig(), ObjectiveConfig()
-        )
-
-    straight = start()
-    expected = [event.loss for event in straight if hasattr(event, "validation")]
-    broken = start()
-    list(itertools.islice(broken, 22))
-    tensors, progress = broken.state()
-    resumed = start()
-    resumed.restore({name: value.clone() for name, value in tensors.items()}, progress)
-    assert [event.loss for event in resumed if hasattr(event, "validation")] == expected[1:]
-    for mine, theirs in zip(resumed.model.parameters(), straight.model.parameters(), strict=True):
-        assert (mine == theirs).all()

@@ -9,6 +9,7 @@ import torch
 from engine import experiment, runs
 from engine.config import merge, parse
 from engine.errors import InputError
+from engine.evaluation import evaluate
 from engine.models import MODELS
 from engine.recommendations import for_new_user, for_user, read_ratings
 from engine.settings import settings
@@ -126,12 +127,12 @@ def test_every_model_runs_to_its_end(store, name):
     one = run(store, {"model.name": name, **{f"model.{key}": value for key, value in options.items()}})
     assert one.state == "finished", one.error
     test = one.summary["metrics"]["test"]
-    assert ("rmse" in test) == (name != "popularity")
+    assert ("rmse" in test) == MODELS[name].rates
     assert 0 <= test["ndcg@10"] <= 1
     json.dumps(one.summary)
 
 
-@pytest.mark.parametrize("name", ["svd", "bias", "mean", "popularity"])
+@pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if not entry.trains])
 def test_what_is_fitted_at_once_has_one_epoch(store, name):
     one = run(store, {"model.name": name} | ({"model.rank": 3} if name == "svd" else {}))
     assert (one.epoch, one.epochs) == (1, 1)
@@ -183,5 +184,41 @@ def test_recommendations_of_a_user_and_of_a_stranger_with_the_same_ratings_agree
 
 def test_an_item_based_model_refuses_a_stranger(store):
     trained = experiment.load_model(run(store, {"model.orientation": "item"}).id, store)
-    with pytest.raises(InputError, match="item-based and knows only its training users"):
+    with pytest.raises(InputError, match="knows only the users it was trained with"):
         for_new_user(trained, {0: 5.0}, 3)
+
+
+def test_refit_learns_from_validation_too_and_is_tested_alone(store):
+    plain, refitted = (run(store, {"training.epochs": 6, "training.refit": refit}) for refit in (False, True))
+    assert refitted.state == "finished", refitted.error
+    assert refitted.summary["best_epoch"] == plain.summary["best_epoch"]
+    assert refitted.summary["metrics"]["validation"] == plain.summary["metrics"]["validation"], "measured before the refit"
+    assert refitted.summary["metrics"]["test"]["rmse"] != plain.summary["metrics"]["test"]["rmse"]
+    assert refitted.summary["baselines"]["bias"]["rmse"] != plain.summary["baselines"]["bias"]["rmse"], "baselines learn from the same"
+    trained = experiment.load_model(refitted.id, store)
+    assert trained.split.validation.nnz == 0
+    again = evaluate(trained.model, trained.split, "test", ks=(10,), liked=store.get(refitted.id).facts["liked"])
+    assert again["rmse"] == pytest.approx(refitted.summary["metrics"]["test"]["rmse"], rel=1e-6)
+
+
+def test_a_ranker_is_chosen_by_its_ranking(store):
+    changes = {
+        "preprocessing.binarise": 4,
+        "model.name": "mult-dae",
+        "model.layers": [16, 8],
+        "training.epochs": 5,
+        "evaluation.more_k": [20, 50],
+    }
+    one = run(store, changes)
+    assert one.state == "finished", one.error
+    assert one.facts["monitor"] == "ndcg@10"
+    frame = store.metrics(one.id, names=["validation/ndcg@10"])
+    assert one.summary["best_epoch"] == frame.loc[frame["value"].idxmax(), "epoch"]
+    assert set(one.summary["baselines"]) == {"popularity", "svd"}, "where all ratings are alike, a bias tells nothing"
+    assert {"ndcg@20", "recall@50", "ndcg@10_se"} <= set(one.summary["metrics"]["test"])
+
+
+def test_one_group_of_users_is_judged_alone(store):
+    whole, group = run(store, {"training.epochs": 2}), run(store, {"training.epochs": 2, "group.by": "cluster", "group.clusters": 2})
+    assert group.state == "finished", group.error
+    assert group.facts["sizes"]["users"] < whole.facts["sizes"]["users"]

@@ -90,7 +90,15 @@ def test_large_batches_repeat_to_the_last_bit():
 @pytest.mark.parametrize("after", [1, 3, 4, 7, 11])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_interrupted_anywhere_it_ends_the_same(split, refeed, after, optimizer):
-    training = TrainingConfig(epochs=4, batch_size=16, lr=0.01, optimizer=optimizer)
+    ends_the_same(split, TrainingConfig(epochs=4, batch_size=16, lr=0.01, optimizer=optimizer), refeed, after)
+
+
+def test_interrupted_between_line_searches_it_ends_the_same(split):
+    ends_the_same(split, TrainingConfig(epochs=4, optimizer="lbfgs", lbfgs_steps=3), RefeedConfig(), 2)
+
+
+def ends_the_same(split, training, refeed, after):
+    """Interrupted after so many events, and gone on with by another trainer."""
     straight = trainer(split, training, refeed)
     expected = outcome(straight)
     broken = trainer(split, training, refeed)
@@ -174,6 +182,23 @@ def test_l2_is_the_gradient_of_half_lambda_w_squared(split):
     for name, value in plain.model.state_dict().items():
         expected = value if "bias" in name else value - lr * l2 * start[name]
         torch.testing.assert_close(penalised.model.state_dict()[name], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_lbfgs_finds_the_truncated_svd():
+    """Every rating is there and no bias needed: what no linear code of 2 units can get below is known (Eckart & Young 1936)."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame([(u, i, r) for (u, i), r in np.ndenumerate(rng.normal(3, 1, (30, 12)))], columns=["user", "item", "rating"])
+    everything = from_frame("full", frame)
+    matrix = everything.ratings
+    model = Autoencoder(AutoencoderConfig(layers=(2,), activation="linear", output_start="zero"), *matrix.shape)
+    options = TrainingConfig(epochs=20, optimizer="lbfgs", lbfgs_steps=50, lr=1, batch_size=1)
+    records = [
+        e for e in Trainer(model, matrix, lambda: {"rmse": 0.0}, options, RefeedConfig(), ObjectiveConfig()) if isinstance(e, EpochRecord)
+    ]
+    centred = matrix.toarray() - matrix.toarray().mean(axis=0)
+    left = (np.linalg.svd(centred, compute_uv=False)[2:] ** 2).sum() / centred.size
+    assert records[-1].loss == pytest.approx(left, rel=1e-4)
+    assert records[-1].step == 20
 
 
 def test_reductions_by_hand():

@@ -40,7 +40,7 @@ def for_new_user(trained: TrainedRun, ratings: Mapping[int, float], top: int) ->
     """
     data = trained.split.interactions
     if not trained.model.scores_new_users:
-        raise InputError(f"{trained.run.name} is item-based and knows only its training users: choose a user-based run for a new user.")
+        raise InputError(f"{trained.run.name} knows only the users it was trained with: a new user needs a user-based one.")
     if not ratings:
         raise InputError("A new user needs at least one rating.")
     items = np.array(sorted(ratings))
