@@ -1,9 +1,9 @@
 """Encore's engine: everything but the pages. It never imports streamlit.
 
 Data flows one way, and a module imports only from its left (tests/test_layers.py holds that):
-errors, settings, processes → interactions → datasets → preprocessing → splits → profile → losses, metrics → models → config →
-devices, plan, optimizers → evaluation → training → store → experiment → runs → babysitter → background → presets →
-recommendations, decomposition → bench → __main__
+errors, settings, files, processes → interactions → datasets → preprocessing → splits → groups → profile → losses, metrics → models →
+config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store → experiment → runs →
+babysitter → background → presets → tables → decomposition → reproduce → recommendations → bench → __main__
 """
 
 import os

@@ -259,6 +259,45 @@ def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("name", metavar="TABLE", required=False)
+@click.option("--dataset", help="Another dataset than the table's own.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repetitions of each row.")
+@click.option("--budget", type=click.FloatRange(min=0), metavar="MINUTES", help="Begin no further row after so long; 0 = only show.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Instead of the table's, for a shorter look; kept with the result.")
+@JSON
+def reproduce(name: str | None, dataset: str | None, seeds: int, budget: float | None, epochs: int | None, as_json: bool) -> None:
+    """Fill a published table with our own figures; without TABLE, list the tables.
+
+    Rows that are kept already are not run again, so a table can be filled over several sittings.
+    """
+    from engine import experiment, reproduce, runs, tables
+
+    if name is None:
+        for table in tables.tables().values():
+            click.echo(f"{table.name:<32} {table.title}")
+        return
+    table, store = tables.table(name), open_store()
+
+    def run(wanted: RunConfig) -> Run:
+        experiment.check(wanted)
+        made = store.create(wanted.model_dump(mode="json"), queue="foreground")
+        runs.execute(made.id, store)
+        return store.get(made.id)
+
+    kept = reproduce.read(table)
+    if not table.exact and budget != 0:
+        minutes = math.inf if budget is None else budget
+        kept = reproduce.measure(
+            table, run, store, dataset=dataset, seeds=seeds, minutes=minutes, epochs=epochs, tell=lambda line: click.echo(line, err=True)
+        )
+    found = reproduce.report(table, dataset, kept)
+    for line in reproduce.lines(found):
+        click.echo(line, err=as_json)
+    if as_json:
+        _print(found)
+
+
+@main.command()
 @click.option(
     "--suite",
     "names",
@@ -271,12 +310,26 @@ def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
 @click.option("--save", is_flag=True, help="Keep the results in assets/results/speed.json too.")
 @JSON
 def bench(names: tuple[str, ...], rounds: int, fields: tuple[str, ...], save: bool, as_json: bool) -> None:
-    """Measure Encore's speed beside the textbook's dense loop, on this machine."""
-    from engine.bench import run, words
+    """Measure Encore's speed beside the textbook's dense loop, on this machine. Stop other work first: it is timed too.
+
+    \b
+    Suites:
+      ml1m         MovieLens 1M: an epoch, and predicting held-out ratings
+      ml1m-refeed  MovieLens 1M, re-fed once: an epoch
+      small        MovieLens latest small, re-fed once: an epoch
+      inference    top lists on MovieLens 1M
+      load         MovieLens 1M from its official text
+      amazon       generated, 240,000 × 14,000, 2.6 M ratings
+      ml20m        generated, 138,493 × 26,744, 20 M ratings
+      netflix      generated, 477,412 × 17,768, 98 M ratings
+
+    Results are kept for the Speed page, suite by suite; fewer rounds do not replace more.
+    """
+    from engine.bench import figures, run
     from engine.bench.children import ChildError
 
     def done(name: str, result: dict[str, Any]) -> None:
-        for line in words.lines(name, result):
+        for line in figures.lines(name, result):
             click.echo(line, err=as_json)
 
     try:

@@ -45,7 +45,9 @@ def test_imports_come_from_the_left(path):
             assert ORDER.index(name[1]) <= ORDER.index(here), f"{here} imports {name[1]}, which stands to its right"
 
 
-@pytest.mark.parametrize("module", ["engine.config", "engine.store", "engine.background", "engine.presets", "engine.datasets"])
+@pytest.mark.parametrize(
+    "module", ["engine.config", "engine.store", "engine.background", "engine.presets", "engine.tables", "engine.datasets"]
+)
 def test_what_pages_import_first_needs_no_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

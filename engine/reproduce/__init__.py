@@ -1,0 +1,30 @@
+"""Fills published tables with our own figures, and says which of the authors' conclusions hold on them.
+
+What was measured is kept in assets/results/tables, one file per table, written by `python -m engine reproduce` alone; a table may be
+filled over several sittings. On pages, finished runs of the store count as well: a run whose configuration is a row's is that row's.
+"""
+
+from engine.reproduce.comparisons import Verdict, difference, verdicts
+from engine.reproduce.figures import result
+from engine.reproduce.measuring import configuration, measure, of_store, open_rows, with_store
+from engine.reproduce.report import lines, report
+from engine.reproduce.results import Difference, Kept, Result, read, write
+
+__all__ = [
+    "Difference",
+    "Kept",
+    "Result",
+    "Verdict",
+    "configuration",
+    "difference",
+    "lines",
+    "measure",
+    "of_store",
+    "open_rows",
+    "read",
+    "report",
+    "result",
+    "verdicts",
+    "with_store",
+    "write",
+]
