@@ -12,7 +12,7 @@ from engine.errors import InputError
 from engine.store import Run
 from pages.components import newcomer, query, titles, words
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
-from pages.components.heldout import held_out_card
+from pages.components.heldout import held_out_card, places_of
 from pages.components.reclists import between, list_card, measured_by, rated_card, taste_card
 from pages.components.scorer import Opened, opened
 from pages.components.session import store
@@ -100,12 +100,13 @@ def _show_user(user: str, walk: tuple[str, int] | None = None) -> None:
 
 
 def buttons(place: DeltaGenerator, here: Opened) -> None:
-    """Random, best and worst served."""
+    """Random and, of a run that predicts ratings, best and worst served."""
     index, order = here.trained.split.interactions.users.index, here.service.order
-    judged = "RMSE of the run" if here.service.predicted is not None else "RMSE of SVD (this run predicts no ratings)"
     held_out = "held-out" if "test" in here.service.parts else "validation"
-    among = f"{judged} on their {held_out} ratings, of {len(order):,} users with at least {here.service.least}. Press again for the next."
+    among = f"RMSE on their {held_out} ratings, of {len(order):,} users with at least {here.service.least}. Press again for the next."
     place.button("Random", on_click=_show_user, args=(random.choice(here.users),), help="Any user of the dataset.")
+    if here.service.predicted is None:  # What only ranks has no error by which users could be told apart.
+        return
     for label, rows, which in (("Best served", order, "Lowest"), ("Worst served", order[::-1], "Highest")):
         pressed, at = kept().get("walk") or ("", -1)
         at = at + 1 if pressed == label and at + 1 < len(rows) and kept()["user"] == str(index[rows[at]]) else 0
@@ -126,6 +127,8 @@ def show(here: Opened, top: int) -> None:
         who = "A new user"
         lists = recommendations.for_new_user(trained, recommendations.read_ratings(kept()["ratings"], data), top)
         pairs = {"pairs": []}
+    rates = trained.model.predicts_ratings
+    places = None if rates else places_of(trained, user, pairs) if pairs["pairs"] else {}
     left, right = st.columns([1, 2.55], gap="small")
     with left:
         rated_card(who, lists, data.scale, run.name)
@@ -133,18 +136,18 @@ def show(here: Opened, top: int) -> None:
     with right:
         mine, svd = st.columns(2, gap="small")
         own_error, svd_error = measured_by(run)
-        unit = "score" if trained.model.predicts_ratings else "ratings"
         with mine:
             caption = " · ".join(filter(None, (words.plain(run.name), own_error)))
             entries = lists["recommendations"]
-            list_card(titles.model_title(run.config), "blue", caption, entries, unit=unit, other="SVD\u00a0#", key=f"{run.name}-list")
+            list_card(titles.model_title(run.config), "blue", caption, entries, rates=rates, other="SVD\u00a0#", key=f"{run.name}-list")
         with svd:
             title = titles.model_title({"model": trained.svd.config.model_dump()})
             caption = " · ".join(filter(None, ("baseline", svd_error)))
-            list_card(title, "gray", caption, lists["svd"], unit="score", other="run\u00a0#", key=f"{run.name}-svd-list")
-        between(lists, liked, trained.model.predicts_ratings, run)
+            list_card(title, "gray", caption, lists["svd"], rates=True, other="run\u00a0#", key=f"{run.name}-svd-list")
+        between(lists, liked, rates, run)
         served, whom = here.service, "this user" if kept()["ratings"] is None else "a new user"
         figures: dict[str, Any] = {"top": top, "users": len(served.order), "least": served.least, "liked": liked, "scale": data.scale}
+        figures["places"] = places
         held_out_card(run.name, whom, pairs, lists, finished="test" in served.parts, **figures)
 
 
@@ -182,7 +185,7 @@ def page() -> None:
         here = opened(run)
         settle_user(here, told if address else None)
         with for_new:
-            sent = newcomer.ask(run, here.trained.split.interactions, here.trained.model.scores_new_users)
+            sent = newcomer.ask(here.trained.split.interactions, newcomer.refusal(here.trained))
         if sent is not None:
             kept()["ratings"] = sent
             st.rerun()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine import background
 from engine.config import parse
-from engine.presets import DEMO, preset, presets
+from engine.presets import DEMO, Preset, preset, presets
 from engine.store import Run
-from pages.components import titles, words
+from pages.components import monitored, titles, words
 from pages.components.controls import ago
 from pages.components.frame import header, mistakes_as_sentences, through_dashboard
 from pages.components.network import network_image
@@ -19,6 +20,16 @@ IN_ONE_SENTENCE = (
     "A lab for autoencoder recommenders: train a network on ratings, watch it learn, and see what it would recommend, with SVD beside it."
 )
 TRAIN = "pages/train.py"
+FIRST = "First steps"
+# What the names of presets begin with → the system or study that they repeat.
+SYSTEMS = {
+    "1": "Implicit CDAE",
+    "2": "DeepRec",
+    "3": "Deep-AE assignment",
+    "4": "Apps autoencoder",
+    "5": "AutoRec study",
+    "field": "The field's best",
+}
 
 through_dashboard()
 header("Encore", IN_ONE_SENTENCE)
@@ -44,17 +55,26 @@ def demo() -> None:
 
 
 def cards() -> None:
-    """One card per preset, three in a row."""
-    others = [one for one in presets().values() if one.name != DEMO]
-    if not others:
+    """One card per preset, three in a row, under the system that they repeat."""
+    groups: dict[str, list[Preset]] = {}
+    for one in presets().values():
+        if one.name != DEMO:
+            groups.setdefault(SYSTEMS.get(one.name.partition("-")[0], FIRST), []).append(one)
+    if not groups:
         return
     st.markdown("#### Presets")
-    for row in range(0, len(others), 3):
-        for place, one in zip(st.columns(3), others[row : row + 3], strict=False):
-            with place.container(border=True, height="stretch"):
-                st.markdown(f"**{words.plain(one.title)}**")
-                st.caption(words.plain(one.shows))
-                st.page_link(TRAIN, label="Open in Train", icon=":material/tune:", query_params={"preset": one.name})
+    for tab, some in zip(st.tabs([*groups]), groups.values(), strict=True):
+        for row in range(0, len(some), 3):
+            for place, one in zip(tab.columns(3), some[row : row + 3], strict=False):
+                card(place, one)
+
+
+def card(place: DeltaGenerator, one: Preset) -> None:
+    """One preset."""
+    with place.container(border=True, height="stretch"):
+        st.markdown(f"**{words.plain(one.title)}**")
+        st.caption(words.plain(one.shows))
+        st.page_link(TRAIN, label="Open in Train", icon=":material/tune:", query_params={"preset": one.name})
 
 
 def recent() -> None:
@@ -74,8 +94,9 @@ def row(run: Run) -> None:
     with state:
         state_badge(run)
     data.caption(words.plain(titles.dataset_title(run.config["dataset"]["name"])))
-    test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get("rmse")
-    result.caption(f"test RMSE {test:.4f}" if test is not None else progress_words(run))
+    metric = monitored.metric(run)
+    test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get(metric)
+    result.caption(f"test {monitored.title(metric)} {test:.4f}" if test is not None else progress_words(run))
     when.caption(ago(run.created))
 
 

@@ -9,13 +9,14 @@ import streamlit as st
 
 from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
+from engine.splits import TIMED
 from pages.components import charts, linked, titles, words
 from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.loaded import configured, decomposed, rank_curve_of, ratings, refuse, spectrum_of
 from pages.components.plots import Bars, bars
-from pages.components.share import share_buttons
+from pages.components.share import ENGINE, share_buttons
 from pages.components.whole_matrix import SHOWN_WHOLE, whole_matrix
 
 TOY = "toy"
@@ -25,7 +26,8 @@ CENTRING = {
     "none": "Cells that nobody rated count as 0, as in the assignment.",
     "bias": "User and item biases are taken off first, so that a cell that nobody rated counts as average: as beside every run.",
 }
-TIMED = ("time", "last")
+# Split schemes that need no choice beside their kind.
+JUDGED_BY = ("random", "stratified", "users", "time", "last", "leave-last")
 
 
 def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
@@ -49,7 +51,7 @@ def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
         usual = "none" if name == TOY else "bias"
         centred = linked.segments("Centring", list(CENTRING), "svd_centring", default=usual, meaning=about)
     with split:
-        kinds = ["random", *(kind for kind in ("stratified", "users", *TIMED) if entry.has_timestamps or kind not in TIMED)]
+        kinds = [kind for kind in JUDGED_BY if entry.has_timestamps or kind not in TIMED]
         meaning = "Which ratings are held out to judge ranks by; shares as a run has them by default."
         kind = linked.select("Split", kinds, "svd_split", naming=lambda one: _split(name, one), meaning=meaning)
     return entry, chosen, centred, kind
@@ -191,8 +193,8 @@ def main() -> None:
     share_buttons(place, st.query_params.to_dict())
     with place.popover("Copy command", icon=":material/terminal:"):
         st.caption("The same decomposition in a terminal.")
-        command = ["python", "-m", "engine", "svd", "--dataset", entry.name, "--rank", str(rank), "--centring", centring, "--json"]
-        st.code(shlex.join(command), language="bash", wrap_lines=True)
+        options = ["svd", "--dataset", entry.name, "--rank", str(rank), "--centring", centring, "--json"]
+        st.code(f"{ENGINE} {shlex.join(options)}", language="bash", wrap_lines=True)
 
 
 through_dashboard()

@@ -1,5 +1,6 @@
 """The Data page in a simulated browser: every tab, uploads good and bad, links that do not fit, a failed download."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -58,12 +59,12 @@ def test_items_are_found_by_title():
     assert page.dataframe[0].value["title"].tolist() == ["Item 7"]
 
 
-@pytest.mark.parametrize("kind", ["random", "stratified", "time", "last", "users"])
+@pytest.mark.parametrize("kind", ["random", "stratified", "kfold", "time", "windows", "last", "leave-last", "users"])
 def test_every_split_is_shown(kind):
     page = visit(data_tab="See the split", data_split=kind)
     assert not page.error
     assert "The parts over time" in said(page)
-    assert ("leaks time" in said(page)) == (kind == "last")
+    assert ("leaks time" in said(page)) == (kind in ("last", "leave-last"))
     assert page.selectbox(key="data_split").value == kind
 
 
@@ -82,6 +83,16 @@ def test_options_of_a_split_are_in_the_address():
     page.selectbox(key="data_split").set_value("users").run()
     assert page.query_params["data_split"] == "users"
     assert not page.error
+
+
+def test_windows_are_days_that_a_link_can_name():
+    page = visit(data_tab="See the split", data_split="windows")
+    latest_fifth = page.date_input(key="data_windows_test_from").value
+    assert page.date_input(key="data_windows_train_from").value is None
+    page.date_input(key="data_windows_test_from").set_value(latest_fifth + timedelta(30)).run()
+    assert not page.error and not page.exception
+    later = visit(data_tab="See the split", data_split="windows", data_windows_test_until=(latest_fifth - timedelta(1)).isoformat())
+    assert "must not be before test_from" in later.error[0].value.replace("\\", "")
 
 
 def test_a_link_to_no_dataset_is_a_sentence():

@@ -22,17 +22,20 @@ SMALL = {
     "evaluation": {"max_rank": 3},
 }
 ITEM_BASED = {**SMALL, "model": {"layers": [12], "orientation": "item"}}
+LIKED = {**SMALL, "preprocessing": {**SMALL["preprocessing"], "binarise": 4}}
+RANKER = {**LIKED, "model": {"name": "mult-dae", "layers": [12]}}
+PER_USER = {**LIKED, "model": {"name": "cdae", "hidden": 12}}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home with a user-based and an item-based run, trained once for all tests."""
+    """A home with a user-based and an item-based run and two that rank, trained once for all tests."""
     from engine import runs
 
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENCORE_HOME", str(folder))
-        for config in (ITEM_BASED, SMALL):
+        for config in (PER_USER, RANKER, ITEM_BASED, SMALL):
             runs.execute(here().create(parse(config).model_dump(mode="json")).id, here())
     return folder
 
@@ -71,8 +74,9 @@ def user(number: int) -> str:
     return str(experiment.open_split(parse(SMALL)).interactions.users.index[number])
 
 
-def newest(orientation: str) -> str:
-    return next(run.id for run in here().list() if run.config["model"]["orientation"] == orientation)
+def newest(kind: str) -> str:
+    """Id of the newest run of an orientation or model."""
+    return next(run.id for run in here().list() if kind in (run.config["model"].get("orientation"), run.config["model"]["name"]))
 
 
 def test_without_a_trained_run_it_says_so_and_leads_to_train():
@@ -185,4 +189,37 @@ def test_an_item_based_run_serves_known_users_and_says_why_no_others():
     assert "Deep autoencoder 12, item-based" in said(page) and len(page.table) >= 3
     item = cells(page)[0].replace("\\", "")
     page = visit(run=newest("item"), ratings=f"{item},5")
-    assert "is item-based and knows only its training users" in said(page)
+    assert "knows only the users it was trained with" in said(page)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_that_ranks_shows_scores_and_places_and_no_rmse():
+    page = visit(run=newest("mult-dae"))
+    text = said(page)
+    assert "RMSE" not in text and "test NDCG@10" in text and "this run's scores are no ratings" in text
+    assert [button.label for button in page.button if button.label in ("Random", "Best served", "Worst served")] == ["Random"]
+    mine = page.table[1].value
+    assert [*mine.columns] == ["", "title", "score", "SVD\u00a0#"]
+    held_out = page.table[3].value
+    assert [*held_out.columns] == ["title", "run\u00a0#", "SVD\u00a0#"]
+    places = [int(place.strip("*\\#").replace(",", "")) for place in held_out["run\u00a0#"]]
+    assert places == sorted(places)
+    listed = {title.removeprefix(":green[**✓ ").removesuffix("**]") for title in mine["title"]}
+    assert {title for title, place in zip(held_out["title"], places, strict=True) if place <= 10} <= listed
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_that_ranks_answers_a_new_user():
+    item = cells(visit(run=newest("mult-dae")))[0].replace("\\", "")
+    page = visit(run=newest("mult-dae"), ratings=f"{item},1")
+    assert "**A new user has rated**" in said(page) and len(page.table) == 3
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_with_a_node_per_user_refuses_a_new_one_in_a_sentence():
+    page = visit(run=newest("cdae"))
+    assert not page.error and len(page.table) >= 3
+    item = cells(page)[0].replace("\\", "")
+    page = visit(run=newest("cdae"), ratings=f"{item},1")
+    assert ["new user" in error.value for error in page.error] == [True]
+    assert sum("new user" in element.value for element in page.markdown) == 1, "the button says the same"

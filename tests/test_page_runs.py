@@ -90,6 +90,7 @@ def test_a_finished_run_stands_beside_svd(store):
     row = visit().dataframe[0].value.iloc[0]
     test = run.summary["metrics"]["test"]
     assert (row["rmse"], row["rmse_clipped"], row["best"]) == (test["rmse"], test["rmse_clipped"], run.summary["best_epoch"])
+    assert row["validation"] == f"RMSE {run.summary['metrics']['validation']['rmse']:.4f}"
     assert row["svd"] == run.summary["baselines"]["svd"]["rmse"]
     assert row["against"][0] in ("better than SVD", "not distinguishable", "SVD is better")
     assert "lr 0.01" in row["settings"]
@@ -156,7 +157,7 @@ def test_one_run_in_full(store):
     text = said(page)
     assert not page.error
     assert run.name in text
-    assert "python -m engine train" in text
+    assert ".venv/bin/python -m engine train" in text
     assert "--set training.seed=3" in text
     assert "95 % interval over users" in text
     assert "Global RMSE: root of the mean squared error" in text.replace("\\", "")
@@ -166,7 +167,11 @@ def test_one_run_in_full(store):
     facts = tables[1].to_string().replace("\\", "")
     for fact in (run.facts["split_fingerprint"], "training 3, split 0", "peak memory", "torch", "thread"):
         assert fact in facts
-    assert len(page.get("echarts_chart")) == 2
+    plan = run.facts["plan"]
+    assert f"{plan['path']} path (auto), {plan['precision']} products (auto), no row steps (auto)" in facts
+    assert len(page.get("echarts_chart")) == 3
+    groups = run.summary["by_activity"]
+    assert f"{sum(group['pairs'] for group in groups)} test ratings of {sum(group['users'] for group in groups)} users" in text
     assert {"Download as TOML"} <= {one.label for one in page.get("download_button")}
 
 
@@ -176,6 +181,36 @@ def test_a_run_in_any_state_has_a_page(store, state):
     page = visit(run=run.name)
     assert run.name in page.title[0].value
     assert ("learning rate" in said(page)) == (state in ("failed", "crashed"))
+
+
+RANKER = {"model.name": "mult-vae", "model.layers": [16, 8], "preprocessing.binarise": 4, "evaluation.more_k": [20]}
+
+
+def test_a_ranker_is_judged_by_its_ranking_and_has_no_rmse(store):
+    run = trained(store, RANKER)
+    page = visit(run=run.id)
+    text, test, svd = said(page), run.summary["metrics"]["test"], run.summary["baselines"]["svd"]
+    results = page.table[0].value
+    assert "rmse" not in results.to_string().lower()
+    assert [*results.columns] == ["metric", "validation", "test", "popularity, test", f"SVD rank {svd['rank']}, test"]
+    rows = dict(zip(results["metric"], results["test"], strict=True))
+    for name in ("ndcg@10", "ndcg@20"):
+        assert rows[f"**{name}**"] == f"{test[name]:.4f}\u00a0±\u00a0{test[f'{name}_se']:.4f}"
+    assert not any("_se" in name for name in rows)
+    half = 1.96 * (test["ndcg@10_se"] ** 2 + svd["ndcg@10_se"] ** 2) ** 0.5
+    difference = test["ndcg@10"] - svd["ndcg@10"]
+    assert f"Test NDCG@10 minus SVD's for the same users: **{'−' if difference < 0 else '+'}{abs(difference):.4f} ± {half:.4f}**" in text
+    assert "**Held-out NDCG@10**" in text and "Held-out RMSE" not in text
+    assert "path (auto)" not in page.table[1].value.to_string(), "paths are of models that predict ratings"
+    assert len(page.get("echarts_chart")) == 2
+
+
+def test_a_ranker_has_no_rmse_among_all_runs(store):
+    run = trained(store, RANKER)
+    row = visit().dataframe[0].value.iloc[0]
+    assert row["validation"] == f"NDCG@10 {run.summary['metrics']['validation']['ndcg@10']:.4f}"
+    assert row[["rmse", "rmse_clipped", "svd"]].isna().all()
+    assert row["against"][0] in ("better than SVD", "not distinguishable", "SVD is better")
 
 
 def test_a_model_without_ratings_is_not_compared(store):

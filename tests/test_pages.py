@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine import background
 from engine.config import RunConfig, parse
+from engine.models import MODELS
 from engine.presets import presets
 from engine.settings import settings
 from engine.store import MetricRow, Run, RunStore
@@ -140,6 +142,27 @@ def test_tiles_say_what_is_known_and_how_sure_it_is(store):
     assert "−0.0400 ± 0.0500 on 100 pairs of 50 users: :gray[not distinguishable]" in shown
 
 
+def test_the_tiles_of_a_ranker_are_of_its_ranking(store):
+    config = parse({"model": {"name": "mult-vae"}, "preprocessing": {"binarise": 4}})
+    run = store.create(config.model_dump(mode="json"))
+    store.claim(run.id)
+    baselines = {"popularity": {"validation": {"ndcg@10": 0.2}}, "svd": {"rank": 8, "validation": {"ndcg@10": 0.3, "ndcg@10_se": 0.004}}}
+    sizes = {"users": 2000, "items": 1200, "train": 1000, "validation": 100, "test": 100}
+    store.add_facts(run.id, {"monitor": "ndcg@10", "baselines": baselines, "noise_floor": 0.7, "sizes": sizes})
+    for epoch, ndcg in enumerate((0.1, 0.35, 0.34), start=1):
+        values = {"train/loss": 500.0 / epoch, "train/seconds": 1.0, "validation/ndcg@10": ndcg, "validation/ndcg@10_se": 0.003}
+        store.add_metrics(run.id, [MetricRow(epoch * 10, name, value, epoch, epoch * 2.0) for name, value in values.items()])
+    store.beat(run.id, epoch=3, step=30, device="cpu")
+    app = visit(TRAIN, run=run.id)
+    shown = text(app)
+    assert [header.value for header in app.header] == ["0.3400", "166.6667", "2", "+0.0500"]
+    assert "validation NDCG@10" in shown and "**Held-out NDCG@10**" in shown and "RMSE" not in shown
+    assert ":orange[▼ 0.0100] since last epoch" in shown
+    assert "validation 0.3500, kept" in shown
+    assert "100 pairs · ±0.0098 · :green[**better than SVD**]" in shown
+    assert "noise floor" not in shown
+
+
 def test_the_form_writes_the_address_and_the_address_fills_the_form():
     app = visit(TRAIN)
     assert query(app) == {}
@@ -186,6 +209,53 @@ def test_another_kind_brings_its_own_fields():
     sound(app.run())
     assert query(app) == {"split.kind": "users", "model.name": "svd"}
     assert app.number_input(key="train.model.rank").value == 20
+
+
+def test_a_model_brings_its_own_controls_and_takes_away_what_it_does_not_read():
+    app = visit(TRAIN, refeed__steps="2", noise__kind="masking", training__epochs="7")
+    assert "train.noise.level" in [one.key for one in app.number_input]
+    app.selectbox(key="train.model.name").set_value("mult-vae")
+    sound(app.run())
+    assert query(app) == {"model.name": "mult-vae", "training.epochs": "7"}
+    assert app.text_input(key="train.model.layers").value == "600, 200"
+    assert app.number_input(key="train.model.beta").value == 0.2
+    assert not [one for one in app.selectbox if one.key.startswith(("train.noise.", "train.objective."))]
+    app.selectbox(key="train.model.name").set_value("ease")
+    sound(app.run())
+    keys = [one.key for one in app.number_input]
+    assert "train.model.regularisation" in keys and "train.training.seed" in keys
+    assert not {"train.training.lr", "train.training.epochs"} & {*keys}
+    assert not any(element.value == "**Speed**" for element in app.markdown)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_a_form(name):
+    app = visit(TRAIN, model__name=name)
+    assert query(app) == ({} if name == "autoencoder" else {"model.name": name})
+    kinds = ("text_input", "number_input", "selectbox", "toggle", "slider", "button_group")
+    shown = {str(one.key).removesuffix(".more") for kind in kinds for one in app.get(kind)}
+    fields = {f"train.model.{field}" for field in MODELS[name].config.model_fields}
+    assert fields - shown <= {"train.model.default_rating"}
+
+
+def test_lists_and_days_are_typed_and_may_be_left_empty():
+    app = visit(TRAIN, split__kind="windows", split__test_from="2005-12-01", evaluation__more_k="20,50")
+    assert app.date_input(key="train.split.test_from").value == date(2005, 12, 1)
+    assert app.date_input(key="train.split.train_from").value is None
+    assert app.text_input(key="train.evaluation.more_k").value == "20, 50"
+    app.date_input(key="train.split.test_until").set_value(date(2005, 12, 31))
+    app.text_input(key="train.evaluation.more_k").set_value("100")
+    assert query(sound(app.run())) == {
+        "split.kind": "windows",
+        "split.test_from": "2005-12-01",
+        "split.test_until": "2005-12-31",
+        "evaluation.more_k": "[100]",
+    }
+    app.date_input(key="train.split.test_from").set_value(None)
+    app.text_input(key="train.evaluation.more_k").set_value("")
+    assert "split.kind=windows needs the first day of validation and test" in sound(app.run()).error[0].value
+    app.text_input(key="train.evaluation.more_k").set_value("ten")
+    assert "Further list lengths are whole numbers" in sound(app.run()).error[0].value
 
 
 @pytest.mark.parametrize("name", presets())

@@ -60,7 +60,7 @@ def shape_of(recent: list[Run]) -> tuple[int, int] | None:
         wanted = {}
     for run in recent:
         sizes = (run.facts or {}).get("sizes")
-        if sizes and all(run.config.get(part) == wanted.get(part) for part in ("dataset", "preprocessing", "split")):
+        if sizes and all(run.config.get(part) == wanted.get(part) for part in ("dataset", "preprocessing", "split", "group")):
             return sizes["users"], sizes["items"]
     entry = next((entry for entry in listing() if entry.name == values["dataset.name"]), None)
     return (entry.n_users, entry.n_items) if entry and entry.n_items else None
@@ -71,7 +71,7 @@ def nothing_open(chosen: RunConfig | None, recent: list[Run], shape: tuple[int, 
     centre, right = st.columns([2.1, 1], gap="small")
     with centre.container(border=True):
         st.markdown("#### No run is open")
-        st.markdown("Choose a network on the left and press **Start**: its curves appear here while it trains, with SVD beside it.")
+        st.markdown("Choose a model and press **Start**: its curves appear here while it trains, with SVD beside it.")
         if recent:
             st.markdown("**Or open one of the latest runs**")
         for run in recent[:6]:

@@ -17,6 +17,8 @@ from engine.errors import InputError
 from engine.presets import preset
 
 PREFIX = "train."
+LISTS = {"model.layers": ("Encoder layers", "512, 512, 1024"), "evaluation.more_k": ("Further list lengths", "20, 50, 100")}
+"""Fields whose widget takes text: what they are called, and an example."""
 _DRAFT = "draft"
 
 
@@ -41,6 +43,13 @@ def put(path: str, value: Any) -> None:
         draft[path] = value
 
 
+def reset(section: str) -> None:
+    """Give a section's fields their defaults."""
+    defaults = flatten(RunConfig())
+    values().update({path: default for path, default in defaults.items() if path.startswith(f"{section}.")})
+    _forget_widgets(f"{PREFIX}{section}.")
+
+
 def replace(config: RunConfig) -> None:
     """Make this configuration the draft; widgets show it at their next turn."""
     st.session_state[_DRAFT] = flatten(config)
@@ -49,9 +58,10 @@ def replace(config: RunConfig) -> None:
 
 def config() -> RunConfig:
     """The draft as a configuration. Raises InputError with what is wrong in it."""
-    layers = values().get("model.layers")
-    if isinstance(layers, str):
-        raise InputError(f"Encoder layers are whole numbers with commas between them, like 512, 512, 1024, not '{layers}'.")
+    for name, example in LISTS.items():
+        written = values().get(name)
+        if isinstance(written, str):
+            raise InputError(f"{example[0]} are whole numbers with commas between them, like {example[1]}, not '{written}'.")
     return parse(merge({}, values()))
 
 

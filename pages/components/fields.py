@@ -7,6 +7,7 @@ page is drawn again, so that everything on the page follows from one and the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,6 +20,9 @@ from pages.components import draft
 
 WHOLE = 2**53 - 1
 """The largest whole number that a browser's own numbers hold exactly."""
+
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
+"""Between which days a person may choose; people rate since computers count seconds."""
 
 MORE = "more"
 MORE_SHOWN = ":material/more_horiz:"
@@ -38,12 +42,17 @@ def field(path: str, label: str | None = None, naming: Callable[[str], str] = st
     """A widget for any field; `naming` is how a menu shows its options."""
     info = about(path)
     kind, optional = _kind(info)
+    if get_origin(kind) is tuple:
+        widths(path)
+        return
     label = label or info.title or path
     common: dict[str, Any] = {"key": _fill(path), "help": info.description, "on_change": _take, "args": (path,)}
     if get_origin(kind) is Literal:
         st.selectbox(label, options(path), format_func=naming, **common)
     elif kind is bool:
         st.toggle(label, **common)
+    elif kind is date:
+        st.date_input(label, value=None, min_value=FIRST_DAY, max_value=LAST_DAY, format="YYYY-MM-DD", **common)
     elif kind in (int, float):
         if kind is int and abs(draft.values()[path] or 0) > WHOLE:
             st.text_input(label, value=str(draft.values()[path]), disabled=True, help="Too large a number for a browser to count with.")
@@ -90,13 +99,25 @@ def segments(path: str, usual: Sequence[str], *, label: str | None = None, namin
 
 
 def widths(path: str) -> None:
-    """Layer widths as people write them: "512, 512, 1024"."""
+    """Layer widths, and other lists of whole numbers, as people write them: "512, 512, 1024"."""
     info = about(path)
     key = draft.widget_key(path)
     if key not in st.session_state:
         value = draft.values()[path]
         st.session_state[key] = value if isinstance(value, str) else ", ".join(str(width) for width in value)
-    st.text_input(info.title or path, key=key, help=info.description, on_change=_take_widths, args=(path,))
+    empty = "none" if _may_be_empty(info) else None
+    st.text_input(info.title or path, key=key, help=info.description, placeholder=empty, on_change=_take_widths, args=(path,))
+
+
+def is_share(path: str) -> bool:
+    """Whether a field is a number from 0 to below 1."""
+    info = about(path)
+    return info.annotation is float and any(getattr(rule, "lt", None) == 1 for rule in info.metadata)
+
+
+def is_number(path: str) -> bool:
+    """Whether a field is a number of any size."""
+    return about(path).annotation in (int, float) and not is_share(path)
 
 
 def options(path: str) -> list[str]:
@@ -111,15 +132,19 @@ def _fill(path: str) -> str:
     """The key of a field's widget, whose state now is the draft's value or a person's newer one."""
     key = draft.widget_key(path)
     if key not in st.session_state:
-        value = draft.values()[path]
-        st.session_state[key] = float(value) if value is not None and _kind(about(path))[0] is float else value
+        value, kind = draft.values()[path], _kind(about(path))[0]
+        if value is not None and kind in (float, date):
+            value = float(value) if kind is float else date.fromisoformat(value)
+        st.session_state[key] = value
     return key
 
 
 def _take(path: str, part: str = "") -> None:
     kind, optional = _kind(about(path))
     value = st.session_state[draft.widget_key(f"{path}.{part}" if part else path)]
-    draft.put(path, (value or None) if kind is str and optional else value)
+    if kind is str and optional:
+        value = value or None
+    draft.put(path, value.isoformat() if isinstance(value, date) else value)
 
 
 def _take_segment(path: str, rest: list[str]) -> None:
@@ -130,8 +155,12 @@ def _take_segment(path: str, rest: list[str]) -> None:
 def _take_widths(path: str) -> None:
     text = st.session_state[draft.widget_key(path)]
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
-    whole = bool(parts) and all(part.removeprefix("-").isdigit() for part in parts)
+    whole = (bool(parts) or _may_be_empty(about(path))) and all(part.removeprefix("-").isdigit() for part in parts)
     draft.put(path, [int(part) for part in parts] if whole else text)
+
+
+def _may_be_empty(info: FieldInfo) -> bool:
+    return not any(getattr(rule, "min_length", None) for rule in info.metadata)
 
 
 def _kind(info: FieldInfo) -> tuple[Any, bool]:

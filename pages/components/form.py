@@ -1,8 +1,8 @@
-"""The controls of the Train page: at most eight in sight, all others behind one expander."""
+"""The controls of the Train page: data, split and the model's main ones in sight, all others behind one expander."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 
 import streamlit as st
 
@@ -11,41 +11,50 @@ from engine.datasets import DATASETS, listing
 from engine.errors import InputError
 from engine.experiment import check
 from engine.models import MODELS
-from engine.models.configs import AutoencoderConfig, parameter_count
 from engine.presets import presets
 from engine.store import Run
-from pages.components import draft, fields, titles, words
+from pages.components import draft, fields, model_form, titles, words
 from pages.components.frame import say
 
 USUAL_SPLITS = ("random", "last", "time")
-USUAL_ACTIVATIONS = ("selu", "elu", "relu", "tanh")
-REFEED_OFF = "off"
 OWN = ""
-BYTES_PER_WEIGHT = {"adam": 12, "adamw": 12, "sgd": 8}
-"""A float32 weight and what the optimizer keeps beside it."""
+IN_SIGHT = {"dataset.name", "split.kind"}
+"""Fields that stand above the model's."""
 
-IN_SIGHT = {
-    *("dataset.name", "split.kind", "training.lr"),
-    *("model.layers", "model.activation", "model.dropout", "refeed.steps", "refeed.target", "refeed.start_epoch"),
-}
-SECTIONS = {
-    "training": "Optimizer and stopping",
+SPEED = "speed"
+HEADINGS = {
+    "training": "Optimizer, stopping and seed",
     "objective": "Objective",
+    "noise": "Noise on the input",
     "refeed": "Re-feeding",
     "model": "Model",
     "split": "Split",
     "preprocessing": "Before the split",
+    "group": "Group of users",
     "evaluation": "Judging",
+    SPEED: "Speed",
     "dataset": "Columns of a ratings file",
 }
-
-
-DROPOUT = {"code": "Dropout on the code", "every": "Dropout after every layer"}
-LABELS = {"model.name": "Model"}
-"""For fields that say which kind of thing a section is, and have no title of their own."""
-
-NAMES: dict[str, Callable[[str], str]] = {"model.name": lambda name: MODELS[name].title}
-"""How menus show their options."""
+"""What stands behind the line, in this order: sections of the configuration under their headings."""
+OF_OTHER_HEADINGS = {
+    **dict.fromkeys(("training.device", "training.precision", "training.path", "training.row_steps"), SPEED),
+    **dict.fromkeys(("training.monitor", "training.refit"), "evaluation"),
+}
+"""Fields that stand under another heading than their section's."""
+ONLY_WITH = (
+    ("noise.level", "noise.kind", ("gaussian", "gaussian-once", "dropout", "masking")),
+    ("group.value", "group.by", ("features",)),
+    ("group.clusters", "group.by", ("cluster",)),
+    ("group.index", "group.by", ("cluster",)),
+    ("model.default_rating", "model.default", ("constant",)),
+    ("training.momentum", "training.optimizer", ("sgd",)),
+    ("training.lbfgs_steps", "training.optimizer", ("lbfgs",)),
+    ("training.batch_size", "training.optimizer", ("adam", "adamw", "sgd")),
+    ("training.weight_decay", "training.optimizer", ("adam", "adamw", "sgd")),
+)
+"""Fields that have a meaning only while another field has one of these values."""
+PACED_BY = ("dataset", "preprocessing", "split", "group", "model", "refeed", "noise")
+"""Sections on which the time of an epoch depends."""
 
 
 def form(shape: tuple[int, int] | None) -> RunConfig | None:
@@ -60,10 +69,7 @@ def form(shape: tuple[int, int] | None) -> RunConfig | None:
     _presets()
     _dataset()
     _split()
-    if draft.values()["model.name"] == "autoencoder":
-        _autoencoder(shape)
-    else:
-        st.caption(f"**{MODELS[draft.values()['model.name']].title}** has no layers to train; its options are behind the line below.")
+    model_form.model(shape)
     try:
         chosen = draft.config()
         check(chosen)
@@ -102,35 +108,41 @@ def expected_seconds(config: RunConfig, runs: list[Run]) -> float | None:
     wanted = config.model_dump(mode="json")
     for run in runs:
         pace = (run.summary or {}).get("seconds_per_epoch")
-        alike = all(run.config.get(section) == wanted[section] for section in ("dataset", "preprocessing", "split", "model", "refeed"))
+        alike = all(run.config.get(section) == wanted[section] for section in PACED_BY)
         if pace and alike and run.config["training"]["batch_size"] == config.training.batch_size:
             return pace * (config.training.epochs if titles.trains(wanted) else 1)
     return None
 
 
+@cache
+def _configurations() -> dict[str, RunConfig]:
+    """Every preset as a configuration."""
+    return {name: parse(preset.values) for name, preset in presets().items()}
+
+
+@cache
+def _preset_titles() -> dict[str, str]:
+    """Every preset's title without its dataset, which stands right below, where that is enough to tell it from the others."""
+    short = {name: preset.title.partition(" on ")[0] for name, preset in presets().items()}
+    return {name: title if [*short.values()].count(title) == 1 else presets()[name].title for name, title in short.items()}
+
+
 def _presets() -> None:
     """A menu of presets; it shows the one that the draft equals, or that the draft is the person's own."""
-    known = presets()
     try:
         now = draft.config()
     except InputError:
         now = None
-    st.session_state["preset"] = next((name for name, preset in known.items() if parse(preset.values) == now), OWN)
-    shows = "\n".join(f"- **{words.plain(preset.title)}** {words.plain(preset.shows)}" for preset in known.values())
-    st.selectbox(
-        "Preset",
-        [OWN, *known],
-        key="preset",
-        # The dataset stands right below.
-        format_func=lambda name: known[name].title.partition(" on ")[0] if name else "own settings",
-        on_change=_take_preset,
-        help=shows,
-    )
+    chosen = next((name for name, config in _configurations().items() if config == now), OWN)
+    st.session_state["preset"] = chosen
+    about = words.plain(presets()[chosen].shows) if chosen else "Ready configurations; the Start page says what each shows."
+    names = {OWN: "own settings", **_preset_titles()}
+    st.selectbox("Preset", [*names], key="preset", format_func=names.__getitem__, on_change=_take_preset, help=about)
 
 
 def _take_preset() -> None:
     if name := st.session_state["preset"]:
-        draft.replace(parse(presets()[name].values))
+        draft.replace(_configurations()[name])
 
 
 def _dataset() -> None:
@@ -159,68 +171,22 @@ def _split() -> None:
     )
 
 
-def _autoencoder(shape: tuple[int, int] | None) -> None:
-    fields.widths("model.layers")
-    st.caption(_size(shape))
-    fields.segments("model.activation", USUAL_ACTIVATIONS)
-    fields.fraction("model.dropout", DROPOUT[draft.values()["model.dropout_place"]])
-    _refeeding()
-    fields.field("training.lr", f"Learning rate ({draft.values()['training.optimizer']})")
-
-
-def _size(shape: tuple[int, int] | None) -> str:
-    mirror = "decoder mirrors it"
-    try:
-        model = draft.config().model
-    except InputError:
-        return mirror
-    if shape is None or not isinstance(model, AutoencoderConfig):
-        return mirror
-    weights = parameter_count(model, shape[1] if model.orientation == "user" else shape[0])
-    size = weights * BYTES_PER_WEIGHT[draft.values()["training.optimizer"]] / 1e6
-    return f"{mirror} · {words.count(weights)} weights" + (f" · {size:,.0f} MB" if size >= 1 else "")
-
-
-def _refeeding() -> None:
-    steps, target = draft.values()["refeed.steps"], draft.values()["refeed.target"]
-    key = draft.widget_key("refeed.target")
-    if key not in st.session_state:
-        st.session_state[key] = target if steps else REFEED_OFF
-    st.segmented_control(
-        "Dense re-feeding",
-        [REFEED_OFF, *fields.options("refeed.target")],
-        key=key,
-        required=True,
-        width="stretch",
-        wrap=False,
-        on_change=_take_refeeding,
-        help=f"The output is a complete row; fed back in, it is trained on once more. {fields.about('refeed.target').description}",
-    )
-    if steps:
-        left, right = st.columns(2)
-        with left:
-            fields.field("refeed.steps", "steps")
-        with right:
-            fields.field("refeed.start_epoch", "from epoch")
-
-
-def _take_refeeding() -> None:
-    choice = st.session_state[draft.widget_key("refeed.target")]
-    st.session_state.pop(draft.widget_key("refeed.steps"), None)
-    if choice == REFEED_OFF:
-        draft.put("refeed.steps", 0)
-    else:
-        draft.put("refeed.target", choice)
-        draft.put("refeed.steps", draft.values()["refeed.steps"] or 1)
-
-
 def _everything_else() -> None:
-    trains = draft.values()["model.name"] == "autoencoder"
     registered = draft.values()["dataset.name"] in {entry.name for entry in listing()}
-    for section, heading in SECTIONS.items():
-        if (section in ("objective", "refeed") and not trains) or (section == "dataset" and registered):
+    trains = MODELS[draft.values()["model.name"]].trains
+    paths = [path for path in draft.values() if not hidden(path) and path not in IN_SIGHT and not model_form.in_sight(path)]
+    for section, heading in HEADINGS.items():
+        some = [path for path in paths if OF_OTHER_HEADINGS.get(path, path.partition(".")[0]) == section]
+        if section in ("training", SPEED) and not trains:
+            some = [path for path in some if path == "training.seed"]
+        if not some or not model_form.applies(section) or (section == "dataset" and registered):
             continue
         st.markdown(f"**{heading}**")
-        for path in draft.values():
-            if path.startswith(f"{section}.") and path not in IN_SIGHT:
-                fields.field(path, LABELS.get(path), NAMES.get(path, str))
+        for path in some:
+            fields.field(path)
+
+
+def hidden(path: str) -> bool:
+    """Whether a field has no meaning as long as another one has its present value."""
+    values = draft.values()
+    return any(path == field and values.get(other) not in wanted for field, other, wanted in ONLY_WITH)

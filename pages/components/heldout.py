@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from pages.components import charts, titles, words
 from pages.components.cards import card_title
 from pages.components.reclists import stars
+
+if TYPE_CHECKING:
+    from engine.experiment import TrainedRun
 
 ROWS = 100
 HEIGHT = 270
@@ -33,6 +37,7 @@ def held_out_card(
     least: int,
     liked: float,
     scale: tuple[float, float],
+    places: dict[str, tuple[int, int]] | None,
 ) -> None:
     """The card below the lists.
 
@@ -42,12 +47,13 @@ def held_out_card(
         pairs: what `held_out_pairs` says of the user.
         finished: whether the run has, so that the test part is among them.
         users: how many have `least` held-out ratings, among whom the user has a place.
+        places: of the held-out titles under a model that only ranks, see `places_of`; None for a model that predicts ratings.
     """
     rows = pairs["pairs"]
     with st.container(border=True, gap="xsmall"):
         judged = "Validation and test ratings." if finished else "Validation ratings; the test part is read when the run has finished."
         if rows:
-            card_title(f"Held out for {whom}", pd.DataFrame(rows), key=f"{name}-held-out", meaning=f"{judged} {MEANING}")
+            card_title(f"Held out for {whom}", _data(rows, places), key=f"{name}-held-out", meaning=f"{judged} {MEANING}")
             if not finished:
                 st.caption(judged)
         else:
@@ -57,6 +63,10 @@ def held_out_card(
         counted = f"{len(rows):,} title{'s' if len(rows) > 1 else ''}, {pairs['liked']:,} rated ≥ {liked:g}"
         hits = f"in the top {top}: **{words.plain(name)}: {lists['hits']['recommendations']}**, **SVD: {lists['hits']['svd']}**"
         st.markdown(f"{counted} · {hits}")
+        if places is not None:
+            st.caption(f"{words.plain(name)} ranks and predicts no ratings: what counts is how high it places these titles.")
+            _places(rows, places, scale)
+            return
         st.caption(_errors(name, pairs) + _place(pairs, users, least))
         left, right = st.columns([1, 1.15], gap="small")
         with left:
@@ -72,8 +82,6 @@ def held_out_card(
 
 def _errors(name: str, pairs: dict[str, Any]) -> str:
     counted = f"{len(pairs['pairs']):,} pair{'s' if len(pairs['pairs']) > 1 else ''}"
-    if pairs["rmse"] is None:
-        return f"{words.plain(name)} ranks without predicting ratings; RMSE of SVD {pairs['svd_rmse']:.3f} on {counted}"
     said = f"RMSE {pairs['rmse']:.3f}, SVD {pairs['svd_rmse']:.3f} on {counted}"
     if pairs["difference"] is None:
         return f"{said}: :gray[**{titles.UNDECIDED}**] by a single one"
@@ -88,35 +96,69 @@ def _place(pairs: dict[str, Any], users: int, least: int) -> str:
     return f" · place {pairs['place']:,} of {users:,} by RMSE, among users with at least {least}"
 
 
+def places_of(trained: TrainedRun, user: str, pairs: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Id of each held-out title → its places in the run's and in SVD's order of all titles that the models do not see of a user."""
+    from engine.evaluation import recommend
+
+    data, visible = trained.split.interactions, trained.split.visible
+    row = data.user_position(user)
+    found = []
+    for model in (trained.model, trained.svd):
+        order, _ = recommend(model, visible, row, data.n_items)
+        place = np.zeros(data.n_items, int)
+        place[order] = np.arange(1, len(order) + 1)
+        found.append(place)
+    items = {one["item"]: data.item_position(one["item"]) for one in pairs["pairs"]}
+    return {item: (int(found[0][at]), int(found[1][at])) for item, at in items.items()}
+
+
+def _data(rows: list[dict[str, Any]], places: dict[str, tuple[int, int]] | None) -> pd.DataFrame:
+    """What the card's download holds."""
+    frame = pd.DataFrame(rows)
+    if places is None:
+        return frame
+    run, svd = zip(*(places[one["item"]] for one in rows), strict=True)
+    return frame.drop(columns=["predicted", "svd"]).assign(run_place=run, svd_place=svd)
+
+
+def _places(rows: list[dict[str, Any]], places: dict[str, tuple[int, int]], scale: tuple[float, float]) -> None:
+    """The held-out titles with their places in both orders, the higher one bold."""
+    shown = sorted(rows, key=lambda one: places[one["item"]])[:ROWS]
+    columns = {"title": [words.plain(one["title"]) for one in shown]}
+    if len({one["rating"] for one in rows}) > 1:
+        columns["rated"] = [f":orange[{stars(one['rating'], scale)}]" for one in shown]
+    for name, mine, other in (("run", 0, 1), ("SVD", 1, 0)):
+        both = [(places[one["item"]][mine], places[one["item"]][other]) for one in shown]
+        columns[f"{name}\u00a0#"] = [f"**\\#{own:,}**" if own < theirs else f"\\#{own:,}" for own, theirs in both]
+    _draw_table(columns, len(rows), "Held-out titles with their places in both orders", "placed highest by the run")
+
+
 def _table(rows: list[dict[str, Any]], scale: tuple[float, float]) -> None:
     shown = rows[:ROWS]
     columns = {"title": [words.plain(one["title"]) for one in shown], "rated": [f":orange[{stars(one['rating'], scale)}]" for one in shown]}
-    if rows[0]["predicted"] is not None:
-        columns["run"] = [_closer(one, "predicted", "svd") for one in shown]
+    columns["run"] = [_closer(one, "predicted", "svd") for one in shown]
     columns["SVD"] = [_closer(one, "svd", "predicted") for one in shown]
-    st.table(
-        pd.DataFrame(columns),
-        hide_index=True,
-        border="horizontal",
-        height=HEIGHT if len(shown) > 7 else "content",
-        alt="Held-out titles with both predictions",
-    )
-    if len(rows) > ROWS:
-        st.caption(f"the {ROWS} highest rated of {len(rows):,}; all are in the download")
+    _draw_table(columns, len(rows), "Held-out titles with both predictions", "highest rated")
+
+
+def _draw_table(columns: dict[str, list[str]], total: int, alt: str, which: str) -> None:
+    """A table of the first ROWS of `total` titles, those that are `which`."""
+    height: Any = HEIGHT if total > 7 else "content"
+    st.table(pd.DataFrame(columns), hide_index=True, border="horizontal", height=height, alt=alt)
+    if total > ROWS:
+        st.caption(f"the {ROWS} {which}, of {total:,}; all are in the download")
 
 
 def _closer(one: dict[str, Any], own: str, other: str) -> str:
     """A prediction, bold where it is the closer one."""
-    closer = one[other] is not None and abs(one[own] - one["rating"]) < abs(one[other] - one["rating"])
+    closer = abs(one[own] - one["rating"]) < abs(one[other] - one["rating"])
     return f"**{one[own]:.2f}**" if closer else f"{one[own]:.2f}"
 
 
 def _scatter(rows: list[dict[str, Any]], name: str, scale: tuple[float, float]) -> dict[str, Any]:
     colours = charts.palette()
     grey = {"fontSize": 11, "color": colours["grey"]}
-    sides = [("SVD", "svd", "grey", APART)]
-    if rows[0]["predicted"] is not None:
-        sides.append((name, "predicted", "blue", -APART))
+    sides = [("SVD", "svd", "grey", APART), (name, "predicted", "blue", -APART)]
     predicted = [one[key] for _, key, _, _ in sides for one in rows]
     low, high = math.floor(min(scale[0], *predicted)), math.ceil(max(scale[1], *predicted))
     axis = {

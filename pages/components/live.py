@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ import streamlit as st
 from engine.config import RunConfig, differences, parse
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import address, charts, run_charts, series, status, titles, words
+from pages.components import address, charts, monitored, run_charts, series, status, titles, words
 from pages.components.cards import download
 from pages.components.frame import mistakes_as_sentences
 from pages.components.network import network_card
@@ -22,7 +23,7 @@ SECOND = 1.0
 BEGINNING = 0.3
 """Seconds between two looks until the first epochs are done: that is when a person waits for something to happen."""
 LOG_LINES = 8
-_FROZEN = "frozen"
+_FROZEN, _LOOKED = "frozen", "looked"
 
 
 def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
@@ -49,6 +50,8 @@ def _turn(run_id: str, drawn: tuple[str, str, bool], draft: RunConfig | None, sh
         if _outside(run) != drawn:
             st.rerun()
         frame = _frame(run)
+        if st.session_state.pop(_LOOKED, False):
+            address.write(draft)
         status.status_line(run, frame)
         status.tiles(run, frame)
         status.final_result(run)
@@ -80,11 +83,12 @@ def _curves(run: Run, frame: pd.DataFrame) -> None:
     look: dict[str, Any] = {"axis": address.view("x"), "log": address.view("log") == "true"}
     with st.container(border=True):
         _chart_controls(run)
-        charts.draw(run_charts.held_out(run, frame, **look), key="held-out", alt=run_charts.HELD_OUT_ALT)
+        charts.draw(run_charts.held_out(run, frame, **look), key="held-out", alt=run_charts.held_out_alt(run))
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown("**Training objective**", width="content")
-            st.caption("first pass — · re-feed pass ··· · never on the RMSE axis", width="content")
+            refed = "first pass — · re-feed pass ··· · never on the RMSE axis"
+            st.caption(refed if titles.rates(run.config) else "the model's own loss, mean per user", width="content")
         option = run_charts.objective(run, frame, **look, batches=True, height=200)
         charts.draw(option, key="objective", alt=run_charts.OBJECTIVE_ALT, height=200)
 
@@ -92,11 +96,11 @@ def _curves(run: Run, frame: pd.DataFrame) -> None:
 def _chart_controls(run: Run) -> None:
     """Title row of the upper chart; its settings hold for both charts and go into the page's address."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Held-out RMSE**", width="stretch")
-        st.session_state.setdefault("x-axis", address.view("x"))
-        st.segmented_control("x axis", [*series.AXES], required=True, key="x-axis", label_visibility="collapsed", on_change=_look_otherwise)
-        st.session_state.setdefault("log-axis", address.view("log") == "true")
-        st.toggle("log", key="log-axis", on_change=_look_otherwise)
+        st.markdown(f"**{run_charts.held_out_title(run)}**", width="stretch")
+        # By default and not through the session: what a session sets is shown once, and lost where the page is at once drawn anew.
+        shown: dict[str, Any] = {"default": address.view("x"), "required": True, "label_visibility": "collapsed"}
+        st.segmented_control("x axis", [*series.AXES], key="x-axis", on_change=_look_otherwise, **shown)
+        st.toggle("log", address.view("log") == "true", key="log-axis", on_change=_look_otherwise)
         st.toggle("freeze", key=_FROZEN, help="Keep the curves as they are, to zoom into them with the wheel; the run goes on.")
         download(lambda: store().metrics(run.id), key=run.name, title="Both charts, with all points")
 
@@ -104,7 +108,7 @@ def _chart_controls(run: Run) -> None:
 def _look_otherwise() -> None:
     st.session_state["view.x"] = st.session_state["x-axis"]
     st.session_state["view.log"] = "true" if st.session_state["log-axis"] else "false"
-    st.session_state["view.changed"] = True
+    st.session_state[_LOOKED] = True
 
 
 def _below(run: Run, frame: pd.DataFrame) -> None:
@@ -118,7 +122,7 @@ def _below(run: Run, frame: pd.DataFrame) -> None:
             st.caption(_reading(run, frame))
         else:
             st.markdown("**Read these numbers**")
-            st.caption(_floor(run) or "A network with the same split is judged on the same ratings, so that their errors can be compared.")
+            st.caption(_floor(run) or "A network with the same split is judged on the same ratings, so that they can be compared.")
     with st.container(border=True):
         st.markdown("**Log**")
         lines = [f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}" for moment, text in store().logs(run.id, last=LOG_LINES)]
@@ -140,18 +144,21 @@ def _badges(stored: dict[str, Any]) -> None:
 
 def _reading(run: Run, frame: pd.DataFrame) -> str:
     """What the curves of this run say, in two or three sentences."""
-    said = "The dashed line falls because the network remembers; only the solid one says how well it predicts what it has not seen."
-    rmse = series.per_epoch(frame, "validation/rmse")
+    metric = monitored.metric(run)
+    said = "This line says how well the model does on what it has not seen."
+    if metric in monitored.WITH_NOISE_FLOOR:
+        said = "The dashed line falls because the network remembers; only the solid one says how well it predicts what it has not seen."
+    measured = series.per_epoch(frame, f"validation/{metric}")
     best = status.best_epoch(run, frame)
-    if rmse and any(value != value for value in rmse.values()):
+    if any(map(math.isnan, measured.values())):
         return f"{said} Here it broke off: the loss was no longer a number. A smaller learning rate helps."
-    if best is not None and rmse and max(rmse) >= best + 5:
+    if best is not None and measured and max(measured) >= best + 5:
         said += f" Since epoch {best} it has not become better: the network over-fits, and the weights of epoch {best} are kept."
-    return f"{said} {_floor(run)}" if rmse else said
+    return f"{said} {_floor(run)}" if measured else said
 
 
 def _floor(run: Run) -> str:
     floor = (run.facts or {}).get("noise_floor")
-    if not floor:
+    if not floor or monitored.metric(run) not in monitored.WITH_NOISE_FLOOR:
         return ""
     return f"No model can beat the noise floor of {floor:.4f}: the generated ratings vary by that much around their true means."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -67,6 +69,11 @@ def split_of(config: RunConfig) -> Split:
     return _split(data, config.dataset.name, config.split.model_dump_json(), _where())
 
 
+def later_part(name: str) -> date | None:
+    """The day from which the latest fifth of the ratings was given; None without timestamps. Raises InputError as `ratings`."""
+    return _later_part(ratings(name), name, _where())
+
+
 def spectrum_of(name: str, centring: str) -> Spectrum:
     """All ratings of a dataset decomposed, see engine.decomposition."""
     return _spectrum(ratings(name), name, centring, _where())
@@ -107,6 +114,12 @@ def _portrait(_data: Interactions, name: str, where: str) -> Portrait:
 @st.cache_resource(max_entries=4, show_spinner="Splitting …")
 def _split(_data: Interactions, name: str, options: str, where: str) -> Split:
     return make_split(_data, parse({"split": json.loads(options)}).split)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _later_part(_data: Interactions, name: str, where: str) -> date | None:
+    times = _data.timestamps
+    return None if times is None else datetime.fromtimestamp(float(np.quantile(times, 0.8)), UTC).date()
 
 
 @st.cache_resource(max_entries=8, show_spinner="Decomposing …")

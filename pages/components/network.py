@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
+from pydantic import BaseModel
 
 from engine.config import RunConfig
 from engine.models import MODELS
-from engine.models.configs import AutoencoderConfig, SVDConfig
+from engine.models.configs import SVDConfig
+from pages.components import words
 
 WIDTH = 240
 TALLEST, SHORTEST = 100, 12
 ARROW_ROOM, TOP = 34, 4
 BLUE, AMBER, VERMILION = "#2A8FCB", "#E69F00", "#D55E00"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What of a model is to be seen in its picture.
+
+    Attributes:
+        layers: widths up to the code; the decoder mirrors them.
+        place: where dropout silences units: "input", "code" or "every".
+    """
+
+    layers: tuple[int, ...]
+    tied: bool = False
+    dropout: float = 0.0
+    place: str = "code"
+
+
+def drawn(model: BaseModel) -> Drawn | None:
+    """What can be drawn of a model's options; None for a model without layers."""
+    if isinstance(model, SVDConfig):
+        return Drawn((model.rank,), tied=True)
+    layers = getattr(model, "layers", None)
+    if not layers:
+        return None
+    place = getattr(model, "dropout_place", "input")
+    return Drawn(tuple(layers), getattr(model, "tied", False), getattr(model, "dropout", 0.0), place)
 
 
 def network_card(config: RunConfig, shape: tuple[int, int] | None) -> None:
@@ -23,34 +52,32 @@ def network_card(config: RunConfig, shape: tuple[int, int] | None) -> None:
     Args:
         shape: users and items, where known.
     """
-    model = config.model
+    model, seen = config.model, drawn(config.model)
     with st.container(border=True):
         st.markdown("**The network**")
         network_image(config, shape)
-        if isinstance(model, AutoencoderConfig):
-            parts = ["height ∝ √units", "tied weights" if model.tied else "decoder has its own weights"]
+        if isinstance(model, SVDConfig):
+            st.caption(f"SVD is a linear network with one code layer of {model.rank} and tied weights, solved in closed form.")
+        elif seen is not None:
+            parts = ["height ∝ √units", "tied weights" if seen.tied else "decoder has its own weights"]
             if config.refeed.steps:
                 parts.append("dashed: f(x) fed back in as a row")
             st.caption(" · ".join(parts))
-        elif isinstance(model, SVDConfig):
-            st.caption(f"SVD is a linear network with one code layer of {model.rank} and tied weights, solved in closed form.")
         else:
-            st.caption(f"{MODELS[model.name].title} has no layers.")
+            st.caption(f"{MODELS[model.name].title}: {words.plain(model.__doc__ or '')}")
 
 
 def network_image(config: RunConfig, shape: tuple[int, int] | None) -> None:
     """The picture alone; nothing for a model without layers. `shape`: users and items, where known."""
-    model = config.model
-    if isinstance(model, SVDConfig):
-        model = AutoencoderConfig(layers=(model.rank,), tied=True)
-    if not isinstance(model, AutoencoderConfig):
+    seen = drawn(config.model)
+    if seen is None:
         return
-    columns = shape[model.orientation == "user"] if shape else None
+    columns = shape[getattr(config.model, "orientation", "user") == "user"] if shape else None
     refeed = f"re-feed ×{config.refeed.steps}" if config.refeed.steps else ""
-    st.image(picture(model, columns, refeed, st.context.theme.type == "dark"), width="stretch", alt=_in_words(model, columns, refeed))
+    st.image(picture(seen, columns, refeed, st.context.theme.type == "dark"), width="stretch", alt=_in_words(seen, columns, refeed))
 
 
-def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bool) -> str:
+def picture(model: Drawn, columns: int | None, refeed: str, dark: bool) -> str:
     """The SVG.
 
     Args:
@@ -60,8 +87,8 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
     """
     ink, faint = ("#E6E9EE", "#2A8FCB44") if dark else ("#2B2F36", "#0072B222")
     base = TOP + TALLEST / 2 + (ARROW_ROOM if refeed else 0)
-    dropped_everywhere = bool(model.dropout) and model.dropout_place == "every"
-    bottom = base + TALLEST / 2 + (14 if dropped_everywhere else 0)
+    told_below = bool(model.dropout) and model.place != "code"
+    bottom = base + TALLEST / 2 + (14 if told_below else 0)
     code = len(model.layers)
     encoder = [columns, *model.layers]
     units = [*encoder, *encoder[-2::-1]]
@@ -78,7 +105,7 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
         points = f"{x1:.1f},{base - y1:.1f} {x2:.1f},{base - y2:.1f} {x2:.1f},{base + y2:.1f} {x1:.1f},{base + y1:.1f}"
         shapes.append(f'<polygon points="{points}" fill="{faint}"/>')
     for index, (x, height) in enumerate(zip(centres, heights, strict=True)):
-        silenced = model.dropout and (index == code if model.dropout_place == "code" else 0 < index < len(units) - 1)
+        silenced = model.dropout and index in _silenced(model, len(units))
         colour = AMBER if index == code else BLUE
         shapes.append(
             f'<rect x="{x - bar / 2:.1f}" y="{base - height / 2:.1f}" width="{bar:.1f}" height="{height:.1f}" rx="2.5" fill="{colour}"/>'
@@ -93,8 +120,8 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
     labels, lines = _unit_labels(units, centres, bottom + 14, ink)
     shapes += labels
     if model.dropout:
-        place = " everywhere" if dropped_everywhere else ""
-        y = bottom - 2 if dropped_everywhere else base + heights[code] / 2 + 13
+        place = {"every": " everywhere", "input": " on the input"}.get(model.place, "")
+        y = bottom - 2 if told_below else base + heights[code] / 2 + 13
         shapes.append(_text(WIDTH / 2, y, f"dropout {model.dropout:g}{place}", "#F0B030" if dark else "#8A5D00", 11))
     if refeed:
         left, right, top = centres[0], centres[-1], base - TALLEST / 2 - 4
@@ -113,6 +140,12 @@ def picture(model: AutoencoderConfig, columns: int | None, refeed: str, dark: bo
     height = round(bottom + 6 + 12 * lines)
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}><title>{title}</title>{"".join(shapes)}</svg>'
+
+
+def _silenced(model: Drawn, bars: int) -> range:
+    """Places of the bars whose units dropout silences."""
+    code = len(model.layers)
+    return {"input": range(1), "code": range(code, code + 1)}.get(model.place, range(1, bars - 1))
 
 
 def _unit_labels(units: list[int | None], centres: list[float], top: float, ink: str) -> tuple[list[str], int]:
@@ -139,6 +172,6 @@ def _text(x: float, y: float, text: str, colour: str, size: float) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="{size}" fill="{colour}">{escape(text)}</text>'
 
 
-def _in_words(model: AutoencoderConfig, columns: int | None, refeed: str) -> str:
+def _in_words(model: Drawn, columns: int | None, refeed: str) -> str:
     chain = " → ".join(str(unit) for unit in [columns or "n", *model.layers, *model.layers[-2::-1], columns or "n"])
     return f"Autoencoder {chain}" + (", tied weights" if model.tied else "") + (f", {refeed}" if refeed else "")

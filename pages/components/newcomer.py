@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from engine.store import Run
+from engine.errors import InputError
 from pages.components import words
 from pages.components.frame import mistakes_as_sentences
 
 if TYPE_CHECKING:
+    from engine.experiment import TrainedRun
     from engine.interactions import Interactions
 
 UPLOAD_MB = 5
@@ -23,11 +24,24 @@ def written(ratings: dict[int, float], data: Interactions) -> str:
     return "\n".join(f"{data.items.index[item]},{rating:g}" for item, rating in ratings.items())
 
 
-def ask(run: Run, data: Interactions, able: bool) -> str | None:
+def refusal(trained: TrainedRun) -> str | None:
+    """Why a run's model cannot score a new user; None where it can."""
+    from engine.recommendations import for_new_user
+
+    if trained.model.scores_new_users:
+        return None
+    try:
+        for_new_user(trained, {}, 1)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def ask(data: Interactions, refused: str | None) -> str | None:
     """A button that opens the form for a new user.
 
     Args:
-        able: whether the run's model scores new users.
+        refused: why the run's model does not score new users, see `refusal`.
 
     Returns:
         The ratings as `written` tells them, once somebody has sent them; the next turn of the page closes the form.
@@ -35,11 +49,8 @@ def ask(run: Run, data: Interactions, able: bool) -> str | None:
     if st.session_state.pop(_DONE, False):
         st.session_state[_OPEN] = False
     with st.popover("New user", icon=":material/person_add:", width="stretch", key=_OPEN, on_change="rerun"):
-        if not able:
-            st.markdown(
-                f"**{words.plain(run.name)} is item-based**: it learned one row per title whose inputs are its training users, "
-                "so it has no place for anybody else. Choose a user-based run for a new user."
-            )
+        if refused:
+            st.markdown(words.plain(refused))
             return None
         example = "\n".join(f"{title}, {rating:g}" for title, rating in zip(data.titles[:3], _examples(data.scale), strict=False))
         with st.form("recommend.newcomer.form", border=False):

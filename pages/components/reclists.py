@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.store import Run
-from pages.components import charts, titles, words
+from pages.components import charts, monitored, titles, words
 from pages.components.cards import card_title, download
 
 ROWS = 100
@@ -93,13 +93,13 @@ def taste_card(lists: dict[str, Any], name: str, scale: tuple[float, float]) -> 
         st.caption(f"Mean rating of a genre minus their mean of {lists['mean']:.2f}; in brackets the number of ratings{others}.")
 
 
-def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]], *, unit: str, other: str, key: str) -> None:
+def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]], *, rates: bool, other: str, key: str) -> None:
     """One top list.
 
     Args:
         title: of the model.
         color: of the title, as Markdown names it.
-        unit: "score" for a predicted rating, else what is counted.
+        rates: whether its scores are predicted ratings.
         other: whose places stand in the last column.
         key: unique on the page; names the download.
     """
@@ -109,11 +109,10 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
         if not entries:
             st.caption("Every title of the catalogue is rated: there is nothing left to recommend.")
             return
-        digits = ",.2f" if unit == "score" else ",.0f"
         rows = {
             "": [f":gray[{rank}]" for rank in range(1, len(entries) + 1)],
             "title": [_marked(one) for one in entries],
-            unit: [f"{one['score']:{digits}}" for one in entries],
+            "score": [f"{one['score']:,.2f}" if rates else _score(one["score"]) for one in entries],
             other: [f":gray[\\#{one['other']:,}]" for one in entries],
         }
         st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=f"Top list of {title}")
@@ -124,9 +123,9 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
 def between(lists: dict[str, Any], liked: float, rates: bool, run: Run) -> None:
     """The lines under both lists: how to read them, what they have in common, and which model is better for all users."""
     mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
+    score = "predicted rating, not clipped to the scale" if rates else "what a list is ordered by; this run's scores are no ratings"
     st.caption(
-        f":green[**✓**] held out and liked (≥ {liked:g}) · score: predicted rating, not clipped to the scale"
-        f"{'' if rates else ' (this run counts ratings instead)'} · \\#: place in the other one's order · "
+        f":green[**✓**] held out and liked (≥ {liked:g}) · score: {score} · \\#: place in the other one's order · "
         f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: run {mine:,.0f}, SVD {svd:,.0f} ratings"
         + _over_all(run)
     )
@@ -144,17 +143,19 @@ def _over_all(run: Run) -> str:
 
 
 def measured_by(run: Run) -> tuple[str, str]:
-    """The error of a run and of its SVD over all users, such as "test RMSE 0.8710"; empty where it has none."""
-    summary, facts = run.summary or {}, run.facts or {}
-    baselines = summary.get("baselines") or facts.get("baselines", {})
-    mine = summary.get("metrics", {}).get("test", {})
-    svd = baselines.get("svd", {})
-    if "rmse" in svd:
-        kind, theirs = "test RMSE", svd["rmse"]
-    else:
-        kind, theirs = "validation RMSE", svd.get("validation", {}).get("rmse")
-    own = f"test RMSE {mine['rmse']:.4f}" if "rmse" in mine else ""
-    return own, f"{kind} {theirs:.4f}" if theirs is not None else ""
+    """The metric of a run and of its SVD over all users, such as "test RMSE 0.8710"; empty where it has none."""
+    summary, metric = run.summary or {}, monitored.metric(run)
+    named = monitored.title(metric)
+    svd = (summary.get("baselines") or (run.facts or {}).get("baselines", {})).get("svd", {})
+    mine = summary.get("metrics", {}).get("test", {}).get(metric)
+    part, theirs = ("test", svd[metric]) if metric in svd else ("validation", svd.get("validation", {}).get(metric))
+    return "" if mine is None else f"test {named} {mine:.4f}", "" if theirs is None else f"{part} {named} {theirs:.4f}"
+
+
+def _score(score: float) -> str:
+    """A score of any size in few letters."""
+    size = abs(score)
+    return f"{score:,.0f}" if size >= 100 else f"{score:.2f}" if size >= 10 else f"{score:.3f}"
 
 
 def _marked(entry: dict[str, Any]) -> str:

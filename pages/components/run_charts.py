@@ -1,4 +1,5 @@
-"""The two charts of a run, wherever it is shown: held-out RMSE with the baselines, and the objective, never on one axis."""
+"""The charts of a run, wherever it is shown: the held-out metric with the baselines, the objective, never on one axis, and who is
+served how well."""
 
 from __future__ import annotations
 
@@ -7,27 +8,48 @@ from typing import Any
 import pandas as pd
 
 from engine.store import Run
-from pages.components import charts, series, status
+from pages.components import charts, monitored, series, status, titles
 from pages.components.charts import Line, Rule
+from pages.components.plots import Bars, bars
 
-HELD_OUT_ALT = "Held-out RMSE: validation solid, train dashed, baselines as horizontal lines"
 OBJECTIVE_ALT = "Training loss: first pass solid, re-feed pass dotted"
 
 
+def held_out_title(run: Run) -> str:
+    """What the upper chart is called."""
+    return f"Held-out {monitored.title(monitored.metric(run))}"
+
+
+def held_out_alt(run: Run) -> str:
+    """What is drawn in the upper chart."""
+    train = ", train dashed" if monitored.metric(run) in monitored.WITH_NOISE_FLOOR else ""
+    return f"{held_out_title(run)}: validation solid{train}, baselines as horizontal lines"
+
+
+def held_out_rows(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a run's metrics that the upper chart draws."""
+    metric = monitored.metric(run)
+    drawn = [f"validation/{metric}", *(["train/rmse"] if metric in monitored.WITH_NOISE_FLOOR else [])]
+    return frame[frame["name"].isin(drawn)]
+
+
 def held_out(run: Run, frame: pd.DataFrame, *, axis: str = "epoch", log: bool = False) -> dict[str, Any]:
-    """Validation RMSE with its best epoch, training RMSE and the baselines, as an ECharts option.
+    """The monitored validation metric with its best epoch, the training RMSE and the baselines, as an ECharts option.
 
     Args:
         frame: the run's metrics, see `series.fetch`.
         axis: one of `series.AXES`.
     """
-    best = status.best_epoch(run, frame)
-    x, y = series.line(frame, "validation/rmse", axis)
-    epochs = frame.loc[frame["name"] == "validation/rmse", "epoch"].round().to_numpy(int)
+    best, metric = status.best_epoch(run, frame), monitored.metric(run)
+    name = f"validation/{metric}"
+    x, y = series.line(frame, name, axis)
+    epochs = frame.loc[frame["name"] == name, "epoch"].round().to_numpy(int)
     dot = next(((float(a), float(b)) for a, b, epoch in zip(x, y, epochs, strict=True) if epoch == best and b == b), None)
-    lines = [Line("validation", x, y, dot=dot), Line("train", *series.line(frame, "train/rmse", axis), dash="dashed")]
+    lines = [Line("validation", x, y, dot=dot)]
+    if metric in monitored.WITH_NOISE_FLOOR:
+        lines.append(Line("train", *series.line(frame, "train/rmse", axis), dash="dashed"))
     return charts.curves(
-        lines, x_name=series.AXES[axis], y_name="RMSE (rating units)", rules=baseline_rules(run), x_end=_end(run, axis), log=log
+        lines, x_name=series.AXES[axis], y_name=monitored.axis(metric), rules=baseline_rules(run), x_end=_end(run, axis), log=log
     )
 
 
@@ -39,7 +61,7 @@ def objective(
     Args:
         batches: draw each batch faintly behind.
     """
-    passes: list[tuple[str, str, str, dict[str, Any]]] = [("ratings", "each batch", "loss", {})]
+    passes: list[tuple[str, str, str, dict[str, Any]]] = [("ratings" if titles.rates(run.config) else "users", "each batch", "loss", {})]
     if run.config.get("refeed", {}).get("steps"):
         passes.append(("re-feed", "each batch, re-fed", "refeed_loss", {"colour": "vermilion", "dash": "dotted"}))
     lines: list[Line] = []
@@ -47,21 +69,34 @@ def objective(
         if batches:
             lines.append(Line(behind, *series.line(frame, f"batch/{metric}", axis), faint=True, **look))
         lines.append(Line(name, *series.line(frame, f"train/{metric}", axis), **look))
-    return charts.curves(
-        lines, x_name=series.AXES[axis], y_name="loss (squared rating units)", x_end=_end(run, axis), log=log, height=height
-    )
+    unit = "loss (squared rating units)" if titles.rates(run.config) else "loss (mean per user)"
+    return charts.curves(lines, x_name=series.AXES[axis], y_name=unit, x_end=_end(run, axis), log=log, height=height)
 
 
 def baseline_rules(run: Run) -> list[Rule]:
-    """What stands beside a run's validation curve: bias, SVD and, for generated data, the noise floor; none before they are known."""
-    facts = run.facts or {}
+    """What stands beside a run's validation curve: the baselines and, for generated data, the noise floor; none before they are known."""
+    facts, metric = run.facts or {}, monitored.metric(run)
     fitted = facts.get("baselines", {})
-    found = [
-        ("user+item bias", fitted.get("bias", {}).get("validation", {}).get("rmse"), "dotted"),
-        (f"SVD rank {fitted.get('svd', {}).get('rank')}", fitted.get("svd", {}).get("validation", {}).get("rmse"), "dotted"),
-        ("noise floor", facts.get("noise_floor"), "dashed"),
-    ]
-    return [Rule(name, value, dash) for name, value, dash in found if value]
+    found = [(monitored.baseline_title(name, known), known.get("validation", {}).get(metric), "dotted") for name, known in fitted.items()]
+    if metric in monitored.WITH_NOISE_FLOOR:
+        found.append(("noise floor", facts.get("noise_floor"), "dashed"))
+    return [Rule(name, value, dash) for name, value, dash in found if value is not None]
+
+
+def by_activity(groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Test error by how many ratings of a user the model was shown, as an ECharts option; `groups` as `engine.evaluation.by_activity`."""
+    names = [f"{activity(group)}\n{group['users']:,} users\n{group['pairs']:,} pairs" for group in groups]
+    drawn = [Bars("test RMSE", [round(group["rmse"], 3) for group in groups])]
+    option = bars(names, drawn, x_name="ratings of a user that the model sees", y_name="RMSE (rating units)", number="%.3f")
+    option["xAxis"] |= {"nameGap": 60, "axisLabel": {**option["xAxis"]["axisLabel"], "lineHeight": 15}}
+    option["grid"] |= {"bottom": 30}
+    option["series"][0]["label"] = {"show": True, "position": "top", "color": charts.palette()["ink"]}
+    return option
+
+
+def activity(group: dict[str, Any]) -> str:
+    """A group of users by their visible ratings, such as "20–49"."""
+    return f"{group['from']:,}–{group['to']:,}" if group["to"] else f"from {group['from']:,}"
 
 
 def _end(run: Run, axis: str) -> float | None:

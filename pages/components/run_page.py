@@ -10,10 +10,9 @@ import streamlit as st
 
 from engine.config import parse, to_toml
 from engine.errors import InputError
-from engine.metrics import definition
 from engine.store import Run
-from pages.components import run_charts, series, status, titles, words
-from pages.components.cards import card_title, chart_card
+from pages.components import run_charts, run_results, series, status, titles, words
+from pages.components.cards import chart_card
 from pages.components.frame import mistakes_as_sentences, say, say_what_was_kept
 from pages.components.run_table import DELETING
 from pages.components.session import ACTIVE, ask, look_at, store
@@ -55,8 +54,9 @@ def _turn(run_id: str, drawn: tuple[str, str]) -> None:
             st.rerun()
         frame = series.fetch(run.id)
         status.status_line(run, frame)
-        _results(run)
+        run_results.table(run)
         _curves(run, frame)
+        run_results.by_activity(run)
         left, right = st.columns(2, gap="small")
         with left:
             _configuration(run)
@@ -65,54 +65,8 @@ def _turn(run_id: str, drawn: tuple[str, str]) -> None:
         _log(run)
 
 
-def _results(run: Run) -> None:
-    """Metrics on validation and test beside the baselines' on the same pairs."""
-    summary = run.summary or {}
-    metrics, baselines = summary.get("metrics", {}), summary.get("baselines", {})
-    test, validation = metrics.get("test", {}), metrics.get("validation", {})
-    if not test and not validation:
-        return
-    rank = baselines.get("svd", {}).get("rank")
-    svd = f"SVD rank {rank}, test" if rank else "SVD, test"
-    rows = [
-        {
-            "metric": name,
-            "validation": validation.get(name),
-            "test": test.get(name),
-            svd: baselines.get("svd", {}).get(name),
-            "bias, test": baselines.get("bias", {}).get(name),
-        }
-        for name in {**validation, **test}
-    ]
-    frame = pd.DataFrame(rows)
-    shown = frame.copy()
-    for column in shown.columns[1:]:
-        shown[column] = [words.measured(None if value is None else float(value)) for value in frame[column]]
-    shown["metric"] = [f"**{words.plain(name)}**" for name in frame["metric"]]
-    with st.container(border=True):
-        card_title("Results", frame, key=f"run-results-{run.name}")
-        st.table(shown, hide_index=True, border="horizontal", alt="Metrics of the run and of the baselines")
-        st.markdown(_against_svd(summary))
-        with st.expander("What each metric is", icon=":material/help:"):
-            st.markdown("\n".join(f"- **{words.plain(name)}** {words.plain(definition(name))}" for name in frame["metric"]))
-            st.markdown("- **bias** The baseline that adds a user's and an item's bias to the mean rating.")
-
-
-def _against_svd(summary: dict[str, Any]) -> str:
-    difference = summary.get("difference", {})
-    if "svd" not in difference:
-        return "This model predicts no ratings, so there is no RMSE to compare with SVD's."
-    value, half = difference["svd"]
-    verdict, color = titles.verdict(value, half)
-    pairs = f"{difference.get('pairs', 0):,} test ratings of {difference.get('users', 0):,} users"
-    return (
-        f"Test RMSE minus SVD's on the same {pairs}: **{words.signed(value)} ± {half:.4f}** (95 % interval over users), "
-        f":{color}[**{verdict}**]. Negative is better than SVD."
-    )
-
-
 def _curves(run: Run, frame: pd.DataFrame) -> None:
-    """Held-out RMSE beside the objective; for a model that is fitted in one step, a sentence."""
+    """The held-out metric beside the objective; for a model that is fitted in one step, a sentence."""
     if not titles.trains(run.config):
         status.fitted_card(run)
         return
@@ -121,12 +75,12 @@ def _curves(run: Run, frame: pd.DataFrame) -> None:
     left, right = st.columns(2, gap="small")
     with left:
         chart_card(
-            "Held-out RMSE",
+            run_charts.held_out_title(run),
             run_charts.held_out(run, frame),
-            frame[frame["name"].isin(["validation/rmse", "train/rmse"])],
+            run_charts.held_out_rows(run, frame),
             key=f"run-held-out-{run.name}",
-            alt=run_charts.HELD_OUT_ALT,
-            caption="Validation solid, train dashed; the ring is the best epoch.",
+            alt=run_charts.held_out_alt(run),
+            caption=f"{run_charts.held_out_alt(run).partition(': ')[2].capitalize()}; the ring is the best epoch.",
         )
     with right:
         chart_card(
@@ -135,7 +89,7 @@ def _curves(run: Run, frame: pd.DataFrame) -> None:
             frame[frame["name"].isin(["train/loss", "train/refeed_loss"])],
             key=f"run-objective-{run.name}",
             alt=run_charts.OBJECTIVE_ALT,
-            caption="Mean squared error per rating of the first pass, dropout on.",
+            caption=status.MEANING["loss" if titles.rates(run.config) else "own loss"],
         )
 
 
@@ -184,9 +138,11 @@ def facts(run: Run) -> list[tuple[str, str]]:
     threads = known.get("threads")
     device = str(run.device or known.get("device") or "–")
     rows.append(("device", f"{device}, {threads} thread{'s' if threads != 1 else ''}" if threads else device))
+    rows += [(name.upper(), str(known[name])) for name in ("cpu", "gpu") if known.get(name)]
     if plan := known.get("plan"):
-        ways = [f"{plan['path']} path", f"{plan['precision']} products", *(["row steps"] if plan["row_steps"] else [])]
-        rows.append(("computed by", ", ".join(ways)))
+        ways = {"path": f"{plan['path']} path"} if titles.rates(run.config) else {}
+        ways |= {"precision": f"{plan['precision']} products", "row_steps": "row steps" if plan["row_steps"] else "no row steps"}
+        rows.append(("computed by", ", ".join(f"{way} ({_whose(training, field)})" for field, way in ways.items())))
     if summary.get("seconds_per_epoch") is not None:
         rows.append(("pace", f"{words.duration(summary['seconds_per_epoch'])} per epoch"))
     if summary.get("peak_memory_mb") is not None:
@@ -196,6 +152,11 @@ def facts(run: Run) -> list[tuple[str, str]]:
         rows.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     rows.append(("attempts", str(run.attempts)))
     return rows
+
+
+def _whose(training: dict[str, Any], field: str) -> str:
+    """Who chose a way of computing: the engine, or the person."""
+    return "auto" if training.get(field, "auto") == "auto" else "set"
 
 
 def _moment(seconds: float | None) -> str:

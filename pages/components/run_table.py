@@ -13,7 +13,7 @@ from engine.config import differences, parse
 from engine.errors import InputError
 from engine.store import Run
 from engine.store.states import STATES
-from pages.components import linked, titles, words
+from pages.components import linked, monitored, titles, words
 from pages.components.frame import say_later, say_what_was_kept
 from pages.components.session import ACTIVE, ask, store
 
@@ -82,8 +82,8 @@ def _turn(active: bool) -> None:
         alt="Runs, newest first",
     )
     st.caption(
-        f"{len(shown):,} of {len(runs):,} runs, newest first. Tick rows on the left to act on them. Errors are RMSEs in "
-        "rating units. “Against SVD” compares on the same test ratings; the run's own page gives pairs, users and interval."
+        f"{len(shown):,} of {len(runs):,} runs, newest first. Tick rows on the left to act on them. RMSEs are in rating "
+        "units. “Against SVD” compares on the same test ratings; the run's own page gives pairs, users and interval."
     )
 
 
@@ -167,7 +167,8 @@ def _pick(key: str, ids: list[str]) -> None:
 def _row(run: Run, known: dict[str, str]) -> dict[str, Any]:
     summary = run.summary or {}
     metrics, baselines = summary.get("metrics", {}), summary.get("baselines", {})
-    test, pair = metrics.get("test", {}), summary.get("difference", {}).get("svd")
+    test, metric = metrics.get("test", {}), monitored.metric(run)
+    chosen, rates = metrics.get("validation", {}).get(metric), titles.rates(run.config)
     split = run.config.get("split", {})
     try:
         changed = differences(parse(run.config))
@@ -181,37 +182,48 @@ def _row(run: Run, known: dict[str, str]) -> dict[str, Any]:
         "model": titles.model_title(run.config),
         "epoch": f"{run.epoch} / {run.epochs}" if titles.trains(run.config) else None,
         "best": summary.get("best_epoch") if titles.trains(run.config) else None,
-        "validation": metrics.get("validation", {}).get("rmse"),
+        "validation": None if chosen is None else f"{monitored.title(metric)} {chosen:.4f}",
         "rmse": test.get("rmse"),
         "rmse_clipped": test.get("rmse_clipped"),
-        "svd": baselines.get("svd", {}).get("rmse"),
-        "against": [titles.verdict(*pair)[0]] if pair else None,
+        "svd": baselines.get("svd", {}).get("rmse") if rates else None,
+        "against": _against(summary, metric, rates),
         "seconds": summary.get("seconds_per_epoch"),
         "created": pd.Timestamp(run.created, unit="s", tz="UTC"),
         "settings": [titles.setting(path, value) for path, value in changed.items() if path not in OWN_COLUMN],
     }
 
 
+def _against(summary: dict[str, Any], metric: str, rates: bool) -> list[str] | None:
+    """The verdict on run and SVD: by RMSE, or by the metric that picks the epochs of a model without one."""
+    if pair := summary.get("difference", {}).get("svd"):
+        return [titles.verdict(*pair)[0]]
+    test, svd = summary.get("metrics", {}).get("test", {}), summary.get("baselines", {}).get("svd", {})
+    apart = None if rates else monitored.difference(metric, test, svd)
+    return [monitored.verdict(metric, apart)[0]] if apart else None
+
+
 def _columns() -> dict[str, Any]:
     column = st.column_config
     error: dict[str, Any] = {"format": "%.4f", "width": 74}
     return {
-        "name": column.TextColumn("name", pinned=True, width=128),
-        "state": column.MultiselectColumn("state", options=[*CHIPS], color=[*CHIPS.values()], width=86),
-        "epoch": column.TextColumn("epoch", width=68, help="Epochs done, of those asked for; none for a model that is fitted in one step."),
+        "name": column.TextColumn("name", pinned=True, width=116),
+        "state": column.MultiselectColumn("state", options=[*CHIPS], color=[*CHIPS.values()], width=82),
+        "epoch": column.TextColumn("epoch", width=62, help="Epochs done, of those asked for; none for a model that is fitted in one step."),
         "dataset": column.TextColumn("dataset"),
         "split": column.TextColumn("split", help="Scheme and share that is tested; by time: the earlier share, which is learned from."),
-        "model": column.TextColumn("model", help="The model, with the encoder layers of an autoencoder."),
-        "best": column.NumberColumn("best", width=50, help="The epoch whose weights are kept: the best on validation."),
-        "validation": column.NumberColumn("validation", help="Validation RMSE at the best epoch, in rating units.", **error),
-        "rmse": column.NumberColumn("test", help="Test RMSE, read once, at the end; in rating units.", **error),
+        "model": column.TextColumn("model", help="The model, with the widths of a network's layers up to the code."),
+        "best": column.NumberColumn("best", width=44, help="The epoch whose weights are kept: the best on validation."),
+        "validation": column.TextColumn(
+            "best validation", width=118, help="The metric that picks the best epoch, and its value there, on the validation ratings."
+        ),
+        "rmse": column.NumberColumn("test RMSE", help="Read once, at the end; in rating units. Models that only rank have none.", **error),
         "svd": column.NumberColumn("SVD's", help="Test RMSE of the SVD beside the run, on the same pairs, not clipped.", **error),
         "against": column.MultiselectColumn(
             "against SVD",
             options=[*VERDICTS],
             color=[*VERDICTS.values()],
-            width=132,
-            help="Whether the 95 % interval of the difference covers 0.",
+            width=126,
+            help="Whether the 95 % interval of the difference covers 0: of test RMSEs, or of the metric of a model without an RMSE.",
         ),
         "rmse_clipped": column.NumberColumn("clipped", help="Test RMSE with predictions clipped to the rating scale.", **error),
         "seconds": column.NumberColumn("s / epoch", format="%.2f", width=72, help="Median seconds per epoch."),

@@ -52,7 +52,7 @@ def _opened(url: str, run_id: str, changed: float, finished: bool) -> Opened:
 def _split_of(run: Run) -> Split:
     """The run's split, shared with all runs that have the same."""
     config = parse(run.config).model_dump(mode="json")
-    parts = json.dumps({section: config[section] for section in ("dataset", "preprocessing", "split")})
+    parts = json.dumps({section: config[section] for section in ("dataset", "preprocessing", "split", "group")})
     return _split(repr(settings()), parts, (run.facts or {}).get("split_fingerprint"))
 
 

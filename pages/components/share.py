@@ -11,6 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.config import RunConfig, differences, format_value
 
+ENGINE = ".venv/bin/python -m engine"
+"""The engine's command line, from the repository's folder."""
+
 
 def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunConfig | None = None) -> None:
     """Buttons that show the page's link and, for a configuration, the command that trains it."""
@@ -31,4 +34,4 @@ def link(query: Mapping[str, str]) -> str:
 def command(config: RunConfig) -> str:
     """The command line that trains a configuration."""
     settings = [f"--set {shlex.quote(f'{path}={format_value(value)}')}" for path, value in differences(config).items()]
-    return " ".join(["python -m engine train", *settings])
+    return " ".join([f"{ENGINE} train", *settings])

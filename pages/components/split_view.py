@@ -7,14 +7,16 @@ from typing import Any, get_args
 import pandas as pd
 import streamlit as st
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from engine.config import RunConfig
 from engine.profile import later_training_share, over_time, split_parts
 from engine.splits import Split
 from pages.components import linked, titles
 from pages.components.cards import card_title, chart_card
+from pages.components.fields import FIRST_DAY, LAST_DAY
 from pages.components.frame import say
-from pages.components.loaded import configured, split_of
+from pages.components.loaded import configured, later_part, split_of
 from pages.components.plots import Bars, bars
 
 KINDS: dict[str, type[BaseModel]] = {
@@ -41,15 +43,23 @@ def choose(name: str, prefix: str) -> RunConfig:
     kind = linked.select("Split", list(KINDS), f"{prefix}split", naming=titles.split_title)
     st.caption((KINDS[kind].__doc__ or "").strip())
     options: dict[str, Any] = {"kind": kind}
-    for field, info in KINDS[kind].model_fields.items():
-        if field == "kind":
-            continue
-        common: dict[str, Any] = {"key": f"{prefix}{kind}_{field}", "help": info.description, "bind": "query-params"}
-        if info.annotation is float:
-            options[field] = st.slider(info.title or field, 0.01, 0.99, info.default, step=0.01, format="percent", **common)
-        else:
-            options[field] = st.number_input(info.title or field, min_value=0, value=info.default, step=1, **common)
+    for field, info in sorted(KINDS[kind].model_fields.items(), key=lambda pair: pair[0] == "seed"):
+        if field != "kind":
+            options[field] = _option(name, field, info, f"{prefix}{kind}_{field}")
     return configured(name, options)
+
+
+def _option(name: str, field: str, info: FieldInfo, key: str) -> Any:
+    """The widget of one option: a slider for a share, else a number or a day."""
+    common: dict[str, Any] = {"key": key, "help": info.description, "bind": "query-params"}
+    label = info.title or field
+    if info.annotation is float:
+        return st.slider(label, 0.01, 0.99, info.default, step=0.01, format="percent", **common)
+    if info.annotation is int:
+        low = next(rule.ge for rule in info.metadata if hasattr(rule, "ge"))
+        return st.number_input(label, min_value=low, value=info.default, step=1, **common)
+    first = later_part(name) if field == "test_from" else None
+    return st.date_input(label, first, min_value=FIRST_DAY, max_value=LAST_DAY, format="YYYY-MM-DD", **common)
 
 
 def show(config: RunConfig) -> None:
@@ -61,7 +71,7 @@ def show(config: RunConfig) -> None:
         st.table(_parts_shown(parts), hide_index=True, border="horizontal", alt="Sizes of the split's parts")
         st.caption(" · ".join(f"**{PARTS[part]}** {USE[part]}" for part in parts["part"]))
         st.caption(_kept(split))
-    if config.split.kind == "last":
+    if config.split.kind in ("last", "leave-last"):
         say(
             "warning",
             "This split leaks time across users: while one user's latest ratings are held out, other users' still later ratings are "

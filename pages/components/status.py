@@ -10,8 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from engine import background
+from engine.metrics import higher_is_better
 from engine.store import Run
-from pages.components import series, titles, words
+from pages.components import monitored, series, titles, words
 from pages.components.cards import tile
 from pages.components.frame import say
 
@@ -32,12 +33,13 @@ ENGINE = {
 """What may be said of each state of the background engine."""
 
 MEANING = {
-    "rmse": "Root mean squared error on the validation ratings, which the model has not seen: √ mean (predicted − actual)², "
-    "in rating units.",
     "loss": "Mean squared error per rating on the training ratings, first pass, as the optimizer sees it (dropout on).",
+    "own loss": "The model's own loss, mean per user, as the optimizer sees it (dropout on).",
     "best": "The epoch with the best validation metric; its weights are kept and used for the test and for recommendations.",
     "svd": "Validation RMSE of this run at its best epoch minus that of a truncated SVD (user and item bias removed, best rank) "
     "on the same pairs. ± is the half-width of the 95 % interval over users; negative is better than SVD.",
+    "svd by rank": "The validation metric of this run at its best epoch minus that of the truncated SVD beside it, for the same users; "
+    f"of the pairs, those that were liked count as hits. Positive is better than SVD. {monitored.INDEPENDENT}",
 }
 
 
@@ -114,32 +116,34 @@ def best_epoch(run: Run, frame: pd.DataFrame) -> int | None:
     """The epoch whose weights are kept, so far."""
     if run.summary:
         return run.summary.get("best_epoch")
-    monitor = run.config.get("training", {}).get("monitor", "rmse")
-    measured = {epoch: value for epoch, value in series.per_epoch(frame, f"validation/{monitor}").items() if not math.isnan(value)}
-    return min(measured, key=measured.__getitem__) if measured else None
+    metric = monitored.metric(run)
+    return monitored.best_epoch(metric, series.per_epoch(frame, f"validation/{metric}"))
 
 
 def tiles(run: Run, frame: pd.DataFrame) -> None:
-    """Validation RMSE, train loss, best epoch, and the difference to SVD; of a model fitted in one step what there is of them."""
-    per_epoch = series.per_epoch(frame, "validation/rmse")
-    rmse = list(per_epoch.values())
+    """Validation metric, train loss, best epoch, and the difference to SVD; of a model fitted in one step what there is of them."""
+    metric = monitored.metric(run)
+    named = f"validation {monitored.title(metric)}"
+    per_epoch = series.per_epoch(frame, f"validation/{metric}")
+    measured = list(per_epoch.values())
     batch = series.last(frame, "batch/loss")
     best = best_epoch(run, frame)
     if not titles.trains(run.config):
-        if rmse:
+        if measured:
             mine, svd = st.columns(2, gap="small")
             with mine:
-                tile("validation RMSE", words.measured(rmse[-1]), "", MEANING["rmse"])
+                tile(named, words.measured(measured[-1]), "", monitored.meaning(metric))
             with svd:
-                _against_svd(run.facts or {}, frame, best)
+                _against_svd(run, frame, best)
         return
     first, second, third, fourth = st.columns(4, gap="small")
     with first:
-        label = "validation RMSE" if run.state != "finished" else "validation RMSE, last epoch"
-        tile(label, words.measured(rmse[-1] if rmse else None), _change(rmse), MEANING["rmse"])
+        label = named if run.state != "finished" else f"{named}, last epoch"
+        tile(label, words.measured(measured[-1] if measured else None), _change(metric, measured), monitored.meaning(metric))
     with second:
         note = "" if batch is None else f"last batch {batch:.4f}"
-        tile("train loss", words.measured(series.last(frame, "train/loss")), note, MEANING["loss"])
+        meaning = MEANING["loss" if titles.rates(run.config) else "own loss"]
+        tile("train loss", words.measured(series.last(frame, "train/loss")), note, meaning)
     with third:
         tile(
             "best epoch",
@@ -148,29 +152,37 @@ def tiles(run: Run, frame: pd.DataFrame) -> None:
             MEANING["best"],
         )
     with fourth:
-        _against_svd(run.facts or {}, frame, best)
+        _against_svd(run, frame, best)
 
 
-def _change(values: list[float]) -> str:
+def _change(metric: str, values: list[float]) -> str:
     if len(values) < 2 or math.isnan(values[-1] - values[-2]):
         return "at each epoch's end"
     change = values[-1] - values[-2]
-    color, arrow = ("green", "▼") if change < 0 else ("orange", "▲")
-    return f":{color}[{arrow} {abs(change):.4f}] since last epoch"
+    color = "green" if (change > 0) == higher_is_better(metric) else "orange"
+    return f":{color}[{'▼' if change < 0 else '▲'} {abs(change):.4f}] since last epoch"
 
 
-def _against_svd(facts: dict[str, Any], frame: pd.DataFrame, best: int | None) -> None:
-    rank = facts.get("baselines", {}).get("svd", {}).get("rank")
-    difference = series.per_epoch(frame, "difference/svd").get(best or 0, math.nan)
-    interval = series.per_epoch(frame, "difference/svd_interval").get(best or 0, math.nan)
+def _against_svd(run: Run, frame: pd.DataFrame, best: int | None) -> None:
+    facts, metric = run.facts or {}, monitored.metric(run)
+    svd = facts.get("baselines", {}).get("svd", {})
+    label = f"against SVD (rank {svd['rank']})" if "rank" in svd else "against SVD"
     pairs = facts.get("sizes", {}).get("validation")
-    label = f"against SVD (rank {rank})" if rank else "against SVD"
-    if math.isnan(difference) or math.isnan(interval):
-        tile(label, "–", "", MEANING["svd"])
-        return
-    verdict, color = titles.verdict(difference, interval)
     counted = f"{pairs:,} pairs · " if pairs else ""
-    tile(label, words.signed(difference), f"{counted}±{interval:.4f} · :{color}[**{verdict}**]", MEANING["svd"])
+    if higher_is_better(metric):
+        # The engine measures an interval of RMSEs alone.
+        names = (metric, f"{metric}_se")
+        mine = {name: value for name in names if (value := series.per_epoch(frame, f"validation/{name}").get(best or 0)) is not None}
+        apart, meaning = monitored.difference(metric, mine, svd.get("validation", {})), MEANING["svd by rank"]
+    else:
+        pair = [series.per_epoch(frame, f"difference/svd{part}").get(best or 0, math.nan) for part in ("", "_interval")]
+        apart, meaning = None if any(map(math.isnan, pair)) else (pair[0], pair[1]), MEANING["svd"]
+        metric = "rmse"
+    if apart is None:
+        tile(label, "–", "", meaning)
+        return
+    verdict, color = monitored.verdict(metric, apart)
+    tile(label, words.signed(apart[0]), f"{counted}±{apart[1]:.4f} · :{color}[**{verdict}**]", meaning)
 
 
 def fitted_card(run: Run) -> None:
@@ -183,20 +195,22 @@ def fitted_card(run: Run) -> None:
 def final_result(run: Run) -> None:
     """One line with the test figures of a finished run beside the baselines', on the same pairs."""
     summary = run.summary or {}
-    test = summary.get("metrics", {}).get("test", {})
-    if not test:
+    test, baselines = summary.get("metrics", {}).get("test", {}), summary.get("baselines", {})
+    metric = monitored.metric(run)
+    if metric not in test:
         return
-    if "rmse" not in test:
-        measured = " · ".join(f"{words.plain(name)} {value:.4f}" for name, value in test.items())
-        st.caption(f"**Test, read once:** {measured}. It predicts no ratings, so that it has no RMSE.")
-        return
-    parts = [f"**Test, read once:** RMSE {test['rmse']:.4f}"]
-    for name, title in (("svd", "SVD"), ("bias", "user + item bias")):
-        value = summary.get("baselines", {}).get(name, {}).get("rmse")
-        if value is not None:
-            parts.append(f"{title} {value:.4f}")
-    if pair := summary.get("difference", {}).get("svd"):
+    parts = [f"**Test, read once:** {monitored.title(metric)} {test[metric]:.4f}"]
+    parts += [f"{monitored.baseline_title(name, of)} {of[metric]:.4f}" for name, of in reversed(baselines.items()) if metric in of]
+    pair = summary.get("difference", {}).get("svd")
+    if pair and not higher_is_better(metric):
         verdict, color = titles.verdict(*pair)
         counts = f"{summary['difference'].get('pairs', 0):,} pairs of {summary['difference'].get('users', 0):,} users"
-        parts.append(f"against SVD {words.signed(pair[0])} ± {pair[1]:.4f} on {counts}: :{color}[{verdict}]")
+        against = "against SVD" if metric == "rmse" else "RMSE against SVD's"
+        parts.append(f"{against} {words.signed(pair[0])} ± {pair[1]:.4f} on {counts}: :{color}[{verdict}]")
+    elif apart := monitored.difference(metric, test, baselines.get("svd", {})):
+        verdict, color = monitored.verdict(metric, apart)
+        pairs = (run.facts or {}).get("sizes", {}).get("test", 0)
+        parts.append(f"against SVD {words.signed(apart[0])} ± {apart[1]:.4f} on {pairs:,} pairs: :{color}[{verdict}]")
+    if not titles.rates(run.config):
+        parts.append("it ranks and predicts no ratings, so that it has no RMSE")
     st.caption(" · ".join(parts))

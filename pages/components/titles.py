@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 from engine.config import format_value
@@ -11,15 +12,18 @@ from engine.datasets import listing
 from engine.models import MODELS
 
 SPLITS = {
-    "random": ("random", "random {}"),
-    "stratified": ("stratified by user", "stratified by user, {}"),
-    "time": ("time", "time, first {}"),
-    "last": ("last of each user", "last {}"),
-    "users": ("held-out users", "held-out users, {}"),
+    "random": ("random", "random {test}"),
+    "stratified": ("stratified by user", "stratified by user, {test}"),
+    "kfold": ("k-fold cross-validation", "{folds}-fold, fold {fold}"),
+    "time": ("time", "time, first {quantile}"),
+    "windows": ("windows of time", "window from {test_from}"),
+    "last": ("last of each user", "last {test}"),
+    "leave-last": ("leave last out", "last {k} of each user"),
+    "users": ("held-out users", "held-out users, {test}"),
     "predefined": ("publisher's split", "publisher's split"),
 }
-"""Split scheme → its title without and with its share: of the ratings or users that are tested; by time, of the earlier ratings, which
-are learned from."""
+"""Split scheme → its title without and with its options: shares of the ratings or users that are tested; by time, of the earlier
+ratings, which are learned from."""
 
 TIMES = {1: "one re-feed", 2: "two re-feeds"}
 BETTER, NOT_BETTER, UNDECIDED = "better than {}", "{} is better", "not distinguishable"
@@ -40,15 +44,25 @@ def dataset_title(name: str, known: Mapping[str, str] | None = None) -> str:
 
 
 def split_title(kind: str, options: Mapping[str, Any] | None = None) -> str:
-    """A split scheme, with its share where its options are given, such as "last 10 %"."""
-    bare, full = SPLITS.get(kind, (kind, kind))
-    share = (options or {}).get("quantile" if kind == "time" else "test")
-    return bare if share is None else full.format(f"{share:.0%}".replace("%", " %"))
+    """A split scheme, with what matters most of its options where they are given, such as "last 10 %"."""
+    if kind not in SPLITS:
+        return kind
+    bare, full = SPLITS[kind]
+    given = {name: f"{value:.0%}".replace("%", " %") if isinstance(value, float) else value for name, value in (options or {}).items()}
+    needed = [name for _, name, _, _ in Formatter().parse(full) if name]
+    return full.format(**given) if all(given.get(name) is not None for name in needed) else bare
 
 
 def trains(config: Mapping[str, Any]) -> bool:
     """Whether the model of a stored configuration learns in epochs; the others are fitted in one step."""
-    return config.get("model", {}).get("name") == "autoencoder"
+    entry = MODELS.get(config.get("model", {}).get("name"))
+    return entry is not None and entry.trains
+
+
+def rates(config: Mapping[str, Any]) -> bool:
+    """Whether the model of a stored configuration predicts ratings; the others only rank."""
+    entry = MODELS.get(config.get("model", {}).get("name"))
+    return entry is None or entry.rates
 
 
 def model_title(config: Mapping[str, Any]) -> str:
@@ -58,12 +72,12 @@ def model_title(config: Mapping[str, Any]) -> str:
     title = MODELS[name].title if name in MODELS else name
     if "rank" in model:
         title += f" rank {model['rank']}"
-    if not trains(config):
-        return title
-    title += " " + " · ".join(map(str, model.get("layers", [])))
+    widths = model.get("layers") or [model[size] for size in ("hidden", "latent") if size in model]
+    if widths:
+        title += " " + " · ".join(map(str, widths))
     if model.get("orientation") == "item":
         title += ", item-based"
-    return title + (f", {TIMES.get(steps, f'{steps} re-feeds')}" if steps else "")
+    return title + (f", {TIMES.get(steps, f'{steps} re-feeds')}" if steps and trains(config) and rates(config) else "")
 
 
 def setting(path: str, value: Any) -> str:
