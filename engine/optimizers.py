@@ -29,11 +29,16 @@ def make_optimizer(model: Any, config: TrainingConfig, row_steps: bool = False) 
     if row_steps:
         return RowAdam(model.parameters(), lr=config.lr)
     if config.optimizer == "lbfgs":
-        # The tolerances, made for losses near 1, would end the search early on sums over a million ratings.
-        options = {"tolerance_grad": 1e-9, "tolerance_change": 1e-12, "line_search_fn": "strong_wolfe"}
-        looks = LOOKS_PER_STEP * config.lbfgs_steps
+        # The usual tolerances, made for losses near 1, would end the search early on sums over a million ratings.
         return torch.optim.LBFGS(
-            model.parameters(), lr=config.lr, max_iter=config.lbfgs_steps, max_eval=looks, history_size=LBFGS_MEMORY, **options
+            model.parameters(),
+            lr=config.lr,
+            max_iter=config.lbfgs_steps,
+            max_eval=LOOKS_PER_STEP * config.lbfgs_steps,
+            history_size=LBFGS_MEMORY,
+            tolerance_grad=1e-9,
+            tolerance_change=1e-12,
+            line_search_fn="strong_wolfe",
         )
     kind: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     options = {"momentum": config.momentum} if config.optimizer == "sgd" else {}

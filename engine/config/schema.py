@@ -1,19 +1,12 @@
-"""The configuration of one run: everything that can change its numbers. The same field paths in TOML, `--set`, URL and stored rows."""
+"""What can be set, and what goes together: the sections of a configuration, each field with its range and its explanation."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.datasets import DatasetConfig
-from engine.errors import InputError, unknown
 from engine.groups import GroupConfig
 from engine.models import MODELS
 from engine.models.configs import AutoencoderConfig, ModelConfig
@@ -208,7 +201,7 @@ class RunConfig(_Section):
         if training.optimizer != "lbfgs":
             return self
         # A line search compares losses: each look must be at the same function.
-        drawn = self.model.name == "vae" or getattr(self.model, "dropout", 0) or self.noise.kind not in ("none", "gaussian-once")
+        drawn = self.model.name == "vae" or bool(getattr(self.model, "dropout", False)) or self.noise.kind not in ("none", "gaussian-once")
         if not MODELS[self.model.name].rates or drawn or self.refeed.steps:
             raise ValueError(
                 "training.optimizer=lbfgs needs a model that predicts ratings without anything drawn at random: no dropout, no re-feeding, "
@@ -227,180 +220,3 @@ class RunConfig(_Section):
                 "training.row_steps=on needs adam and the sparse path, without weight decay, L2 and re-feeding: set it to auto"
             )
         return self
-
-
-KIND_FIELDS = {"split": "kind", "model": "name"}
-"""Sections whose other fields depend on one field."""
-LISTS = (("model", "layers"), ("evaluation", "more_k"))
-
-
-def parse(values: Mapping[str, Any]) -> RunConfig:
-    """A validated configuration from nested values.
-
-    Raises:
-        InputError: one sentence naming the first field that is wrong, and the nearest known name if it is unknown.
-    """
-    try:
-        return RunConfig.model_validate(_plain(values))
-    except ValidationError as error:
-        raise InputError(_sentence(error)) from None
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with dotted or nested changes laid over it; where split.kind or model.name changes, the old kind's options go."""
-    merged = {section: dict(values) for section, values in base.items()}
-    for section, values in nest(changes).items():
-        if not isinstance(values, Mapping):
-            if section in RunConfig.model_fields:
-                raise InputError(f"'{section}' is a section of the configuration: set its fields, like [{section}] in TOML.")
-            raise unknown("section", section, RunConfig.model_fields)
-        kind = KIND_FIELDS.get(section)
-        if kind and kind in values and values[kind] != merged.get(section, {}).get(kind, _default_kind(section)):
-            merged[section] = {}
-        merged.setdefault(section, {}).update(values)
-    return merged
-
-
-def nest(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """{"model.tied": True} → {"model": {"tied": True}}; nested values pass through."""
-    nested: dict[str, Any] = {}
-    for path, value in changes.items():
-        section, dot, field = path.partition(".")
-        if dot:
-            nested.setdefault(section, {})[field] = value
-        elif isinstance(value, Mapping):
-            nested.setdefault(section, {}).update(value)
-        else:
-            nested[section] = value
-    return nested
-
-
-def flatten(config: RunConfig) -> dict[str, Any]:
-    """{"dataset.name": …, …}: every field of the configuration by its path."""
-    return {f"{section}.{field}": value for section, values in config.model_dump(mode="json").items() for field, value in values.items()}
-
-
-def differences(config: RunConfig, other: RunConfig | None = None) -> dict[str, Any]:
-    """Fields that differ from `other` (default: from the defaults of the same split and model kind)."""
-    mine = flatten(config)
-    if other is None:
-        other = RunConfig(split=type(config.split)(), model=type(config.model)())
-        kinds = {"split.kind": RandomOptions().kind, "model.name": AutoencoderConfig().name, "dataset.name": DatasetConfig().name}
-    else:
-        kinds = {}
-    theirs = flatten(other) | kinds
-    return {path: value for path, value in mine.items() if path not in theirs or theirs[path] != value}
-
-
-def to_toml(config: RunConfig) -> str:
-    """TOML with every field that is set; fields without a value are left out (TOML knows no null)."""
-    sections = config.model_dump(mode="json")
-    return tomli_w.dumps(
-        {name: {field: value for field, value in values.items() if value is not None} for name, values in sections.items()}
-    )
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Nested values of a TOML file, not validated. Raises InputError when it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"There is no configuration file {path}.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} is not readable as TOML: {error}.") from None
-
-
-def parse_value(text: str) -> Any:
-    """A value as typed on a command line or in a link: JSON where it is JSON, a comma list as a list, else the text itself."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
-    if "," in text:
-        return [parse_value(part.strip()) for part in text.split(",") if part.strip()]
-    return text
-
-
-def format_value(value: Any) -> str:
-    """The shortest text that `parse_value` reads as this value: 512,256 for a list of numbers, plain words for a string."""
-    if isinstance(value, list | tuple) and value and all(isinstance(part, int | float) for part in value):
-        text = ",".join(json.dumps(part) for part in value)
-        return text if len(value) > 1 else f"[{text}]"
-    if isinstance(value, str) and parse_value(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def fields() -> Iterator[tuple[str, Any]]:
-    """Every field path that some configuration may have, with its pydantic FieldInfo."""
-    seen = set()
-    for section, info in RunConfig.model_fields.items():
-        for kind in _kinds(info.annotation):
-            for name, field in kind.model_fields.items():
-                if f"{section}.{name}" not in seen:
-                    seen.add(f"{section}.{name}")
-                    yield f"{section}.{name}", field
-
-
-def _kinds(annotation: Any) -> list[type[BaseModel]]:
-    return list(get_args(annotation)) or [annotation]
-
-
-def _default_kind(section: str) -> str:
-    return getattr(RunConfig.model_fields[section].default, KIND_FIELDS[section])
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the default kind, and turns a single number into a list where one is due."""
-    plain = {section: dict(content) if isinstance(content, Mapping) else content for section, content in values.items()}
-    for section, kind in KIND_FIELDS.items():
-        content = plain.get(section)
-        if isinstance(content, dict):
-            content.setdefault(kind, _default_kind(section))
-    for section, field in LISTS:
-        content = plain.get(section)
-        if isinstance(content, dict) and isinstance(content.get(field), int):
-            content[field] = [content[field]]
-    return plain
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    kind_names = {
-        name for union in ("split", "model") for kind in _kinds(RunConfig.model_fields[union].annotation) for name in _kind_values(kind)
-    }
-    location = [str(part) for part in first["loc"] if str(part) not in kind_names or len(first["loc"]) == 1]
-    path = ".".join(location)
-    known = [name for name, _ in fields()]
-    if first["type"] == "extra_forbidden":
-        if path in known:
-            section = location[0]
-            return (
-                f"'{path}' does not apply to this {section}: choose another {section}.{KIND_FIELDS.get(section, 'name')} or leave it out."
-            )
-        sections = list(RunConfig.model_fields)
-        near = difflib.get_close_matches(path, known + sections, n=1)
-        return f"Unknown field '{path}'." + (f" Did you mean '{near[0]}'?" if near else f" Sections: {', '.join(sections)}.")
-    if first["type"] == "union_tag_invalid":
-        section = location[0]
-        names = [name for kind in _kinds(RunConfig.model_fields[section].annotation) for name in _kind_values(kind)]
-        given = str(first["ctx"]["tag"])
-        near = difflib.get_close_matches(given, names, n=1)
-        what = {"split": "split", "model": "model"}[section]
-        return f"Unknown {what} '{given}'." + (f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(names)}.")
-    message = (
-        first["msg"]
-        .removeprefix("Value error, ")
-        .replace("Tuple", "list")
-        .replace("tuple", "list")
-        .removesuffix(" after validation, not 0")
-    )
-    given = first.get("input")
-    shown = (
-        f" (not {given!r})" if isinstance(given, str | int | float) and not isinstance(given, bool) and repr(given) not in message else ""
-    )
-    return (f"{path}: " if path else "") + f"{message[0].lower() if path else message[0].upper()}{message[1:]}{shown}."
-
-
-def _kind_values(kind: type[BaseModel]) -> list[str]:
-    return [str(kind.model_fields[field].default) for field in KIND_FIELDS.values() if field in kind.model_fields]
