@@ -139,13 +139,7 @@ class Autoencoder(nn.Module, Recommender):
         return sums
 
     def _first_sums(self, x: SparseRows | Tensor, weight: Tensor, bias: Tensor, users: SparseRows | None) -> Tensor:
-        """Of the first layer: the default rating of a whole row is one number times the sums of the weights."""
-        if isinstance(x, Tensor):
-            sums = torch.addmm(bias, x, weight)
-        elif (default := self.default(x)) is None:
-            sums = multiply(x, weight) + bias
-        else:
-            sums = multiply(x.with_values(x.values - default[x.rows]), weight) + torch.outer(default, weight.sum(dim=0)) + bias
+        sums = torch.addmm(bias, x, weight) if isinstance(x, Tensor) else multiply(x, weight, self.default(x)) + bias
         users = x if isinstance(x, SparseRows) else users
         if self.config.user_features and users is not None and users.of_rows == self.n_users:
             sums = sums + self.features[users.numbers] @ self.feature_weight

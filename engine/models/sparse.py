@@ -88,9 +88,7 @@ class SparseRows:
     @property
     def means(self) -> Tensor:
         """Mean of each row's entries, 0 for a row without any."""
-        places = torch.arange(len(self.values), device=self.crow.device, dtype=torch.int32)
-        sums = _weighted_sums(self.values[:, None], places, self.crow, torch.ones_like(self.values))
-        return sums[:, 0] / self.counts.clamp(min=1)
+        return torch.segment_reduce(self.values, "sum", offsets=self.crow.long()) / self.counts.clamp(min=1)
 
     def with_values(self, values: Tensor) -> SparseRows:
         """The same pattern with other values [entries]."""
@@ -169,13 +167,16 @@ class ResidentRows:
 
 class _Multiply(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, batch: SparseRows, weight: Tensor) -> Tensor:
-        ctx.batch = batch
-        return _weighted_sums(weight, batch.columns, batch.crow, batch.values.to(weight.dtype))
+    def forward(ctx, batch: SparseRows, weight: Tensor, default: Tensor | None) -> Tensor:
+        ctx.batch, ctx.default = batch, default
+        ctx.values = (batch.values if default is None else batch.values - default[batch.rows]).to(weight.dtype)
+        sums = _weighted_sums(weight, batch.columns, batch.crow, ctx.values)
+        return sums if default is None else sums.addr_(default.to(weight.dtype), weight.sum(dim=0))
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        return None, _by_column(ctx.batch, ctx.batch.values.to(gradient.dtype), gradient.contiguous())
+        whole = _by_column(ctx.batch, ctx.values.to(gradient.dtype), gradient.contiguous())
+        return None, whole if ctx.default is None else whole.add_(ctx.default.to(gradient.dtype) @ gradient), None
 
 
 class _Sampled(torch.autograd.Function):
@@ -195,9 +196,13 @@ class _Sampled(torch.autograd.Function):
         return None, _weighted_sums(right, batch.columns, batch.crow, gradient), _by_column(batch, gradient, left), None
 
 
-def multiply(batch: SparseRows, weight: Tensor) -> Tensor:
-    """batch [rows × columns] @ weight [columns × width] → [rows × width]."""
-    return _Multiply.apply(batch, weight)
+def multiply(batch: SparseRows, weight: Tensor, default: Tensor | None = None) -> Tensor:
+    """batch [rows × columns] @ weight [columns × width] → [rows × width].
+
+    Args:
+        default: value of every unobserved entry of a row [rows]: one number times the sums of the weights. None: 0.
+    """
+    return _Multiply.apply(batch, weight, default)
 
 
 def sampled_product(batch: SparseRows, left: Tensor, right: Tensor, known: Tensor | None = None) -> Tensor:
