@@ -108,13 +108,13 @@ def read_pairs(source: Path | bytes, data: Interactions, filename: str | None = 
     twice = (frame["item_a"] == frame["item_b"]).to_numpy()
     if twice.any():
         row = int(twice.argmax())
-        raise InputError(f"{line(row)} names item '{frame['item_a'][row]}' twice; correct or remove it.")
+        raise InputError(f"{line(row)} names item '{frame['item_a'][row]}' twice{_correct(int(twice.sum()))}")
     if "watched" in frame:
         frame["watched"] = frame["watched"].str.lower()
         other = ~frame["watched"].isin(["a", "b"]).to_numpy()
         if other.any():
             row = int(other.argmax())
-            raise InputError(f"{line(row)} has '{frame['watched'][row]}' as watched, which is neither a nor b; correct it.")
+            raise InputError(f"{line(row)} has '{frame['watched'][row]}' as watched, which is neither a nor b{_correct(int(other.sum()))}")
     return frame
 
 
@@ -159,10 +159,44 @@ def share_right(answered: pd.DataFrame) -> dict[str, float]:
         `accuracy` (ties count half) and, of two users or more, its standard error `accuracy_se`; the `pairs` and `users`
         that it is of; `shown`, the questions left out because one of their items stands in the model's input.
     """
+    per_user, pairs = _right_by_user(answered), int((answered["shown"] == "").sum())
+    shares = over_users({"accuracy": per_user.to_numpy(float)})
+    return {**shares, "pairs": pairs, "users": len(per_user), "shown": len(answered) - pairs}
+
+
+def right_difference(answered: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float] | None:
+    """`accuracy` of a model minus another one's on the same questions, and the half-width of its 95 % interval over users.
+
+    None with fewer than two users whom both were asked about.
+    """
+    apart = (_right_by_user(answered) - _right_by_user(other)).dropna().to_numpy(float)
+    if len(apart) < 2:
+        return None
+    return float(apart.mean()), float(1.96 * apart.std(ddof=1) / math.sqrt(len(apart)))
+
+
+def sampler_facts(split: Split) -> dict[str, dict[str, float]]:
+    """What the samplers draw from the whole catalogue, before what a user rated is taken out.
+
+    Returns:
+        By sampler: `ratio`, the chance of the likeliest item by that of the unlikeliest; `ratings`, how many training ratings a
+        drawn item has in the mean; `top_tenth`, the share of draws that are among the tenth of the items with the most.
+    """
+    counts, n_users = popularity(split.train)
+    top = np.argsort(-counts, kind="stable")[: math.ceil(len(counts) / 10)]
+    facts = {}
+    for sampler, weights in negative_weights(counts, n_users).items():
+        chances = weights.astype(np.float64) / weights.sum(dtype=np.float64)
+        ratio = float(chances.max() / chances.min()) if chances.min() else math.inf
+        facts[sampler] = {"ratio": ratio, "ratings": float(chances @ counts), "top_tenth": float(chances[top].sum())}
+    return facts
+
+
+def _right_by_user(answered: pd.DataFrame) -> pd.Series:
+    """Share of each user's right answers, ties counting half, without questions about items in the model's input."""
     asked = answered[answered["shown"] == ""]
     right = (asked["predicted"] == asked["watched"]) + (asked["predicted"] == "tie") / 2
-    per_user = right.groupby(asked["user"]).mean().to_numpy(float)
-    return {**over_users({"accuracy": per_user}), "pairs": len(asked), "users": len(per_user), "shown": len(answered) - len(asked)}
+    return right.groupby(asked["user"]).mean()
 
 
 def _names(first: list[str]) -> list[str] | None:
@@ -184,14 +218,20 @@ def _positions(frame: pd.DataFrame, data: Interactions, place: Callable[[int], s
     Raises:
         InputError: an id is not in `data`; `place` tells where a row of the frame stands, as "Line 3".
     """
-    found = []
+    found = {}
     for column, index in zip(COLUMNS, (data.users.index, data.items.index, data.items.index), strict=False):
-        positions = index.get_indexer(pd.Index(frame[column].astype(str)))
-        if (positions < 0).any():
-            row = int((positions < 0).argmax())
-            what, name = column.partition("_")[0], frame[column].iloc[row]
-            raise InputError(
-                f"{place(row)} names {what} '{name}', which the training data of {data.name} do not hold; correct or remove it."
-            )
-        found.append(positions)
-    return found
+        found[column] = index.get_indexer(pd.Index(frame[column].astype(str)))
+    positions = np.column_stack([*found.values()])
+    wrong = np.flatnonzero((positions < 0).any(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        column = COLUMNS[int(positions[row].argmin())]
+        what, name = column.partition("_")[0], frame[column].iloc[row]
+        said = f"{place(row)} names {what} '{name}', which the training data of {data.name} do not hold"
+        raise InputError(said + _correct(len(wrong)))
+    return [*found.values()]
+
+
+def _correct(rows: int) -> str:
+    """The end of a sentence about the first of so many wrong rows: how many there are, and what is to be done."""
+    return "; correct or remove it." if rows == 1 else f" (the first of {rows:,} such rows); correct or remove them."

@@ -40,6 +40,7 @@ PAGES = (
     PageEntry("pages/runs.py", "Runs", ":material/list_alt:", "SEE"),
     PageEntry("pages/recommend.py", "Recommend", ":material/recommend:", "SEE"),
     PageEntry("pages/svd.py", "SVD", ":material/grid_on:", "SEE"),
+    PageEntry("pages/pairwise.py", "Pairwise", ":material/balance:", "SEE"),
     PageEntry("pages/reproduce.py", "Reproduce", ":material/fact_check:", "KNOW"),
     PageEntry("pages/speed.py", "Speed", ":material/speed:", "KNOW"),
 )

@@ -13,7 +13,7 @@ from engine.evaluation import evaluate_ranking
 from engine.interactions import from_frame
 from engine.models import MeanConfig, PopularityConfig
 from engine.models.baselines import Mean, Popularity
-from engine.pairwise import pairwise_draws, read_pairs, score_pairs, share_right
+from engine.pairwise import pairwise_draws, read_pairs, right_difference, sampler_facts, score_pairs, share_right
 from engine.splits import LABELS, RandomOptions, Split, make_split
 
 SAMPLERS = ["random", "softmax", "popularity"]
@@ -148,6 +148,10 @@ def test_what_was_drawn_is_read_back(split, tmp_path):
         ("user,first,second\nu1,i3,i4\n", "f.csv has no column item_a"),
         ("user,item_a,item_b\n", "f.csv has column names but no pairs"),
         ("u1,i3,i4,a\nu2,i5,i0,c\n", "Line 2 of f.csv has 'c' as watched"),
+        (
+            "u1,i3,i4\nu2,x7,i0\nu999,i3,i4\n",
+            "Line 2 of f.csv names item 'x7', which the training data of popular do not hold (the first of 2 such rows); correct or",
+        ),
         ("u1,i3,i4\nu2,i5\n", "Line 2 of f.csv has 2 fields"),
         ("", "f.csv is empty"),
     ],
@@ -177,6 +181,26 @@ def test_answers_by_hand():
     # Two questions are about items in the input and left out; user 0 and user 1 have one tie each.
     assert share_right(answered) == {"accuracy": 0.5, "accuracy_se": 0.0, "pairs": 2, "users": 2, "shown": 2}
     assert share_right(answered[:0])["users"] == 0
+
+
+def test_differences_by_hand():
+    columns = ["user", "watched", "predicted", "shown"]
+    mine = pd.DataFrame([("u", "a", "a", ""), ("u", "b", "b", ""), ("v", "a", "b", ""), ("w", "a", "a", "a")], columns=columns)
+    other = mine.assign(predicted=["a", "tie", "tie", "b"])
+    # Per user 1 - 0.75 and 0 - 0.5; the third was asked about what the model has seen.
+    assert right_difference(mine, other) == pytest.approx((-0.125, 1.96 * 0.375))
+    assert right_difference(mine[:2], other[:2]) is None
+
+
+def test_what_samplers_draw_by_hand():
+    pairs = [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (1, 1), (2, 2), (3, 3)]
+    data = from_frame("few", pd.DataFrame(pairs, columns=["user", "item"]).assign(rating=1.0))
+    facts = sampler_facts(Split(data, np.full(8, LABELS["train"], np.int8), {}))
+    softmax = np.exp([1, 0.5, 0.25, 0.25])
+    softmax /= softmax.sum()
+    assert facts["random"] == pytest.approx({"ratio": 1, "ratings": 2, "top_tenth": 0.25})
+    assert facts["popularity"] == pytest.approx({"ratio": 4, "ratings": 22 / 8, "top_tenth": 0.5})
+    assert facts["softmax"] == pytest.approx({"ratio": np.exp(0.75), "ratings": softmax @ [4, 2, 1, 1], "top_tenth": softmax[0]})
 
 
 def test_logits_become_probabilities(split, monkeypatch):
