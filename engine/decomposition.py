@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,11 +11,13 @@ import pandas as pd
 
 from engine.errors import InputError
 from engine.evaluation import evaluate_ratings, predict, recommend
+from engine.files import replacing
 from engine.interactions import Interactions
 from engine.metrics import rmse_difference
 from engine.models import BiasConfig, SVDConfig
 from engine.models.baselines import Bias
 from engine.models.svd import SVD, highest_rank
+from engine.profile import item_table
 from engine.splits import Split
 
 SMALL = 1_000
@@ -33,10 +36,35 @@ class Spectrum:
         by_rank: columns `rank` (1, 2, …), `singular_value`, `energy` (share of the decomposed matrix's sum of squares that the
             ranks up to here hold) and `reconstruction_rmse` (on the observed ratings, which the decomposition has seen).
         full_rank: the smaller side of the matrix; `by_rank` ends at HIGHEST where that is less.
+        model: the decomposition itself, at the highest rank of `by_rank`.
     """
 
     by_rank: pd.DataFrame
     full_rank: int
+    model: SVD
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Users and items on the same latent factors, the singular values split evenly between them: X ≈ U Σ^½ · Σ^½ Vᵀ = A B.
+
+    The singular vectors' signs are arbitrary: −1 on a factor of A and of B alike changes no prediction. Here the item that lies
+    farthest out on a factor has a positive value, so that a picture of items looks the same each time.
+
+    Attributes:
+        users: A, users × rank, float32.
+        items: B, rank × items, float32.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+
+    def tables(self, data: Interactions) -> dict[str, pd.DataFrame]:
+        """`A` and `B`, each with one row per user or item of `data`: its id and a column `factor 1`, … per rank; B is thus transposed."""
+        return {
+            "A": _named(self.users, "user", data.users.index.to_numpy()),
+            "B": _named(self.items.T, "item", data.items.index.to_numpy()),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +107,76 @@ def spectrum(data: Interactions, centring: Centring, highest: int = HIGHEST) -> 
             "reconstruction_rmse": model.rmse_by_rank(data.ratings, data.ratings),
         }
     )
-    return Spectrum(by_rank, min(data.ratings.shape))
+    return Spectrum(by_rank, min(data.ratings.shape), model)
+
+
+def factors(model: SVD, data: Interactions, rank: int) -> Factors:
+    """A and B of a decomposition of this dataset, at its own rank or a lower one."""
+    return Factors(*model.truncated(rank).halves(data.ratings))
+
+
+def item_map(model: SVD, data: Interactions) -> pd.DataFrame:
+    """One row per item, most rated first: the columns of `item_table`, `first_genre` where genres are known, and the item's factors.
+
+    Columns `factor 1`, … are B's; the index is the item's position.
+    """
+    table = item_table(data)
+    if "genres" in table:
+        table["first_genre"] = table["genres"].str.split(", ").str[0].replace("", "none")
+    positions = data.items.index.get_indexer(pd.Index(table["item"]))
+    placed = _named(factors(model, data, model.config.rank).items.T[positions], "item", table["item"].to_numpy())
+    return pd.concat([table, placed.drop(columns="item")], axis=1).set_axis(positions, axis=0)
+
+
+def neighbours(places: np.ndarray, item: int, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """The items in the most similar direction, most similar first, and the cosine of each; fewer where there are no more.
+
+    Args:
+        places: of items among the factors [items × rank]; an item at the origin has no direction and is nobody's neighbour.
+        item: whose neighbours; a row of `places`.
+    """
+    lengths = np.linalg.norm(places, axis=1)
+    others = np.flatnonzero((lengths > 0) & (np.arange(len(places)) != item))
+    if not lengths[item]:
+        return np.zeros(0, np.int64), np.zeros(0)
+    cosines = places[others] @ places[item] / (lengths[others] * lengths[item])
+    best = np.argsort(-cosines, kind="stable")[:top]
+    return others[best], cosines[best]
+
+
+def write_factors(data: Interactions, rank: int, centring: Centring, path: Path) -> None:
+    """Writes A and B into one file, by its ending.
+
+    `.npz`: arrays `A` [users × rank], `B` [rank × items], `singular_values`, `users` and `items` (ids as text), none of them pickled.
+    `.csv`: one row per user, then one per item: `matrix` (A or B), `id`, `factor 1`, …
+
+    Raises:
+        InputError: another ending, or the file cannot be written.
+    """
+    if path.suffix not in (".npz", ".csv"):
+        raise InputError(f"--factors takes a file that ends in .npz or .csv, not '{path.name}'.")
+    model = SVD(SVDConfig(rank=rank, centring=centring), data.n_users, data.n_items)
+    model.fit(data.ratings)
+    found = factors(model, data, rank)
+    try:
+        with replacing(path) as draft, draft.open("wb") as file:
+            if path.suffix == ".npz":
+                users, items = data.users.index.to_numpy(str), data.items.index.to_numpy(str)
+                np.savez(file, A=found.users, B=found.items, singular_values=model.learned["singular_values"], users=users, items=items)
+            else:
+                both = found.tables(data).items()
+                sides = [table.set_axis(["id", *table.columns[1:]], axis=1).assign(matrix=name) for name, table in both]
+                whole = pd.concat(sides)[["matrix", *sides[0].columns[:-1]]]
+                whole.to_csv(file, index=False)
+    except OSError as error:
+        raise InputError(f"--factors: {path} cannot be written ({error.strerror}).") from error
+
+
+def _named(places: np.ndarray, of: str, ids: np.ndarray) -> pd.DataFrame:
+    """Places among the factors [users or items × rank] as a table with the ids in front."""
+    return pd.concat(
+        [pd.DataFrame({of: ids}), pd.DataFrame(places, columns=[f"factor {number + 1}" for number in range(places.shape[1])])], axis=1
+    )
 
 
 def rank_curve(split: Split, centring: Centring, highest: int) -> RankCurve:

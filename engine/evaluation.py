@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from engine.interactions import Interactions
 from engine.metrics import negative_weights, over_users, pairwise_accuracy, ranking_metrics, rating_metrics, root_mean_square, top_k
 from engine.models.configs import SVDConfig
 from engine.models.contract import Recommender, chunks
@@ -133,10 +134,18 @@ class _Lists:
         return means | {f"coverage@{k}": float(items.mean()) for k, items in self.recommended.items()}
 
 
+def rates(model: Recommender, data: Interactions) -> bool:
+    """Whether the model is judged by the ratings that it predicts: it predicts some, and the data holds more than one value."""
+    return model.predicts_ratings and not data.one_class
+
+
 def evaluate(model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False) -> dict[str, float]:
-    """Every metric that the model can be judged by, on one part of a split; `ks`, `liked` and `pairwise` as in `evaluate_ranking`."""
+    """Every metric that the model can be judged by, on one part of a split; `ks`, `liked` and `pairwise` as in `evaluate_ranking`.
+
+    Where all ratings are alike these are rankings alone, whatever the model.
+    """
     ratings = {}
-    if model.predicts_ratings:
+    if rates(model, split.interactions):
         ratings = evaluate_ratings(model, split.visible, split.part(part), split.interactions.scale)
     return ratings | evaluate_ranking(model, split, part, ks=ks, liked=liked, pairwise=pairwise)
 
@@ -184,11 +193,11 @@ def recommend(model: Recommender, visible: sp.csr_array, user: int, top: int) ->
 def choose_rank(split: Split, max_rank: int, k: int = 10) -> SVD:
     """The SVD of the training ratings, centred by bias, whose rank up to `max_rank` has the lowest validation RMSE.
 
-    Where all training ratings are alike, nothing is left when biases are removed. Then it is the SVD of the raw matrix, unobserved
+    Where all ratings are alike, nothing is left when biases are removed. Then it is the SVD of the raw matrix, unobserved
     cells being 0 (PureSVD, Cremonesi et al. 2010), whose rank 1, 2, 4, … has the highest validation NDCG@k.
     """
     highest = min(max_rank, highest_rank(split.train.shape))
-    alike = np.ptp(split.train.data) == 0
+    alike = split.interactions.one_class
     ranks = [2**power for power in range(highest.bit_length())]
     config = SVDConfig(rank=ranks[-1], centring="none") if alike else SVDConfig(rank=highest)
     widest = SVD(config, *split.train.shape)

@@ -82,6 +82,11 @@ class Interactions:
         return self.items["title"].to_numpy()
 
     @cached_property
+    def one_class(self) -> bool:
+        """Whether all ratings are alike, as binarised ones are: they tell who rated what, and errors of predicted ratings tell nothing."""
+        return self.n_ratings > 0 and bool(self.ratings.data.min() == self.ratings.data.max())
+
+    @cached_property
     def rows(self) -> np.ndarray:
         """User position of each rating, int32."""
         return self.per_user(np.arange(self.n_users, dtype=np.int32))

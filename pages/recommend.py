@@ -127,7 +127,7 @@ def show(here: Opened, top: int) -> None:
         who = "A new user"
         lists = recommendations.for_new_user(trained, recommendations.read_ratings(kept()["ratings"], data), top)
         pairs = {"pairs": []}
-    rates = trained.model.predicts_ratings
+    rates = trained.rates
     places = None if rates else places_of(trained, user, pairs) if pairs["pairs"] else {}
     left, right = st.columns([1, 2.55], gap="small")
     with left:

@@ -14,7 +14,8 @@ from pages.components import charts, linked, titles, words
 from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
-from pages.components.loaded import configured, decomposed, rank_curve_of, ratings, refuse, spectrum_of
+from pages.components.item_map import both_matrices, item_map
+from pages.components.loaded import configured, decomposed, factors_of, item_map_of, rank_curve_of, ratings, refuse, spectrum_of
 from pages.components.plots import Bars, bars
 from pages.components.share import ENGINE, share_buttons
 from pages.components.whole_matrix import SHOWN_WHOLE, whole_matrix
@@ -184,6 +185,8 @@ def main() -> None:
         if data.n_users * data.n_items <= SHOWN_WHOLE:
             whole_matrix(data, decomposed(entry.name, rank, centring))
         spectrum(entry, rank, centring)
+        item_map(data, item_map_of(entry.name, centring), centring, rank)
+        both_matrices(data, lambda: factors_of(entry.name, centring, rank), centring, rank)
     with mistakes_as_sentences():
         held_out(configured(entry.name, {"kind": kind}), rank, centring)
     with top:

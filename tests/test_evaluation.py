@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from engine import evaluation
-from engine.evaluation import LeakError, Predictions, by_activity, choose_rank, evaluate, evaluate_ranking, evaluate_ratings, predict
+from engine.evaluation import LeakError, Predictions, by_activity, choose_rank, evaluate, evaluate_ranking, evaluate_ratings, predict, rates
 from engine.interactions import from_frame
 from engine.models import MeanConfig, PopularityConfig, SVDConfig
 from engine.models.baselines import Mean, Popularity
@@ -220,6 +220,26 @@ def test_rank_is_chosen_by_ranking_where_all_ratings_are_alike():
     assert svd.config.rank == max(found, key=found.get)
     assert found[1] < 0.9 * found[2]
     assert choose_rank(split, 1).config.rank == 1
+
+
+@pytest.mark.parametrize("value", [1.0, 3.0])
+def test_where_all_ratings_are_alike_only_rankings_are_judged(value):
+    user, item = np.nonzero(np.random.default_rng(0).random((30, 20)) < 0.5)
+    data = from_frame("alike", pd.DataFrame({"user": user, "item": item, "rating": value}), scale=(1, 5))
+    assert data.one_class
+    split = make_split(data, RandomOptions(test=0.2, validation=0.2))
+    mean = fitted(Mean, MeanConfig(), split)
+    assert not rates(mean, data)
+    found = evaluate(mean, split, "test", ks=(5,), liked=value)
+    assert "ndcg@5" in found
+    assert not [name for name in found if "rmse" in name or "mae" in name]
+
+
+def test_one_other_rating_makes_errors_mean_something(split):
+    assert not split.interactions.one_class
+    frame = pd.DataFrame({"user": [0, 0, 1], "item": [0, 1, 1], "rating": [4.0, 4.0, 4.5]})
+    assert not from_frame("two values", frame).one_class
+    assert from_frame("one value", frame[:2]).one_class
 
 
 def svd_of(rank, split):

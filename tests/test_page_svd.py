@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import background
+from engine.datasets import toy
+from pages.components.item_map import item_map
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,6 +99,67 @@ def test_links_that_do_not_fit_are_sentences():
 def test_splits_by_time_are_offered_only_with_timestamps():
     assert "time, first" not in " ".join(visit().selectbox(key="svd_split").options)
     assert "time, first 80 %" in " ".join(visit(svd_data="synthetic").selectbox(key="svd_split").options)
+
+
+def plane(page: AppTest) -> dict:
+    (found,) = spec(page, "scatter")
+    return found
+
+
+def test_items_lie_on_the_first_two_factors():
+    drawn = plane(visit())
+    assert (drawn["xAxis"]["name"], drawn["yAxis"]["name"]) == ("factor 1 (B = Σ^½ Vᵀ)", "factor 2 (B = Σ^½ Vᵀ)")
+    points = {point["name"]: point["value"] for point in drawn["series"][0]["data"]}
+    _, values, right = np.linalg.svd(toy.MATRIX.astype(float))
+    right *= np.sign(right[np.arange(10), np.abs(right).argmax(axis=1)])[:, None]
+    seventh = next(value for name, value in points.items() if name.startswith("Item 7: 3 ratings, factor 1 "))
+    assert seventh == pytest.approx([*(values[:2] ** 0.5 * right[:2, 6]), 11 / 3], rel=1e-3)
+    assert len(points) == 10
+
+
+def test_factors_and_colour_come_from_the_address():
+    page = visit(svd_data="synthetic", svd_x="3", svd_y="1", svd_colour="genre", svd_rank="6")
+    drawn = plane(page)
+    assert (drawn["xAxis"]["name"][:8], drawn["yAxis"]["name"][:8]) == ("factor 3", "factor 1")
+    assert drawn["legend"]["show"]
+    assert "visualMap" not in drawn
+    assert "Signs are arbitrary" in said(page)
+
+
+def test_an_item_has_neighbours():
+    page = visit(svd_item="7")
+    assert "**Nearest to Item 7**" in said(page)
+    drawn = plane(page)
+    assert [one["name"] for one in drawn["series"]] == ["items", "neighbours", "chosen"]
+    assert page.query_params["svd_item"] == "7"
+    near = next(table.value for table in page.dataframe if "cosine" in table.value)
+    _, values, right = np.linalg.svd(toy.MATRIX.astype(float))
+    places = (values[:3, None] ** 0.5 * right[:3]).T
+    lengths = np.linalg.norm(places, axis=1)
+    cosines = places @ places[6] / (lengths * lengths[6])
+    assert near["title"].tolist() == [f"Item {position + 1}" for position in np.argsort(-cosines) if position != 6]
+    assert near["cosine"].iloc[0] == pytest.approx(np.sort(cosines)[-2], abs=1e-4)
+
+
+def test_only_the_most_rated_are_drawn(monkeypatch):
+    monkeypatch.setattr("pages.components.item_map.DRAWN", 7)
+    page = visit()
+    assert "The 7 most rated of 10 items" in said(page)
+    assert len(plane(page)["series"][0]["data"]) == 7
+
+
+def test_a_and_b_of_the_toy_are_shown():
+    tables = [table.value for table in visit().dataframe]
+    a = next(table for table in tables if table.columns.tolist() == ["user", "factor 1", "factor 2", "factor 3"])
+    b = next(table for table in tables if table.columns.tolist()[0] == "item" and "10" in table)
+    u, s, vt = np.linalg.svd(toy.MATRIX.astype(float))
+    rebuilt = a.drop(columns="user").to_numpy() @ b.drop(columns="item").to_numpy()
+    np.testing.assert_allclose(rebuilt, (u[:, :3] * s[:3]) @ vt[:3], atol=0.01)
+
+
+def test_a_single_factor_draws_no_map():
+    table = pd.DataFrame({"item": ["1"], "title": ["one"], "ratings": [2], "mean": [3.0], "factor 1": [1.0]})
+    assert item_map(toy.load(), table, "none", 1) is None
 
 
 @pytest.mark.data

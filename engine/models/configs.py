@@ -76,10 +76,11 @@ class VAEConfig(AutoencoderConfig):
     layers: tuple[int, ...] = Field(
         (256, 128), min_length=2, title="Encoder layers", description="Widths up to the code layer; the decoder mirrors them."
     )
+    activation: Activation = Field("tanh", title="Activation", description="Of every hidden layer; the code is linear.")
     beta: float = Field(
-        0.01, ge=0, title="β", description="Weight of the KL term, summed over the code, beside the loss; reached by annealing."
+        0.1, ge=0, title="β", description="Weight of the KL term, summed over the code, beside the loss; reached by annealing."
     )
-    anneal_steps: int = Field(2000, ge=0, title="Annealing", description="Batches over which β grows from 0 in a straight line.")
+    anneal_steps: int = Field(200, ge=0, title="Annealing", description="Batches over which β grows from 0 in a straight line.")
 
 
 class SVDPPConfig(BaseModel):
@@ -320,8 +321,17 @@ ModelConfig = Annotated[
 ]
 
 
-def parameter_count(config: AutoencoderConfig, n_columns: int) -> int:
-    """Number of weights and biases of an autoencoder for rows of this width, without building it."""
+def parameter_count(config: AutoencoderConfig, n_columns: int, n_features: int = 0) -> int:
+    """Number of weights and biases of an autoencoder, variational or not, for rows of this width, without building it.
+
+    Args:
+        n_features: what is known of a user, one-hot; counts where the model reads it.
+    """
     widths = [n_columns, *config.layers]
     matrices = sum(a * b for a, b in pairwise(widths))
-    return matrices * (1 if config.tied else 2) + sum(widths[1:]) + sum(widths[:-1])
+    count = matrices * (1 if config.tied else 2) + sum(widths[1:]) + sum(widths[:-1])
+    if config.user_features:
+        count += n_features * config.layers[0]
+    if isinstance(config, VAEConfig):  # the spread of the code has a matrix and biases of its own
+        count += (config.layers[-2] + 1) * config.layers[-1]
+    return count

@@ -16,6 +16,8 @@ from engine.models.contract import ClosedForm, chunks
 
 SMALL = 100_000
 """Most cells of a matrix that is decomposed densely and completely."""
+ALIKE = 1e-6
+"""Entries of a singular vector that differ by this share or less count as equal."""
 
 
 class SVD(ClosedForm):
@@ -47,6 +49,16 @@ class SVD(ClosedForm):
         cut = {"singular_values": self.learned["singular_values"][:rank], "item_factors": self.learned["item_factors"][:, :rank]}
         model.learned = self.learned | cut
         return model
+
+    def halves(self, visible: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
+        """A = U Σ^½ [users × rank] and B = Σ^½ Vᵀ [rank × items], so that A B is the reconstruction; float32.
+
+        Centred by bias, A B is what is added to the biases. Where a singular value is 0, so is its factor on both sides.
+        """
+        roots = np.sqrt(self.learned["singular_values"])
+        codes = self._centred(visible) @ self.learned["item_factors"]
+        users = np.divide(codes, roots, out=np.zeros_like(codes), where=roots > 0)
+        return users, roots[:, None] * self.learned["item_factors"].T
 
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         rows = visible[users]
@@ -109,5 +121,14 @@ def decompose(matrix: sp.csr_array, rank: int) -> tuple[np.ndarray, np.ndarray]:
         _, values, right = svds(matrix.astype(np.float64), k=rank, v0=start)
         order = np.argsort(-values)
         values, right = values[order], right[order]
-    right = right[:rank] * np.sign(right[:rank].sum(axis=1, keepdims=True) + 1e-300)
-    return values[:rank].astype(np.float32), np.ascontiguousarray(right.T, np.float32)
+    return values[:rank].astype(np.float32), np.ascontiguousarray(_signed(right[:rank]).T, np.float32)
+
+
+def _signed(vectors: np.ndarray) -> np.ndarray:
+    """Singular vectors as rows, each turned so that its entry farthest from 0 is positive: a decomposition leaves their signs open.
+
+    Of entries that are equally far up to rounding the first counts, so that rounding does not choose.
+    """
+    sizes = np.abs(vectors)
+    first = np.argmax(sizes >= (1 - ALIKE) * sizes.max(axis=1, keepdims=True), axis=1)
+    return vectors * np.where(np.take_along_axis(vectors, first[:, None], axis=1) < 0, -1.0, 1.0)

@@ -25,7 +25,7 @@ class Service:
     Attributes:
         parts: of the split, that are judged; see `held_out_parts`.
         actual: held-out ratings, CSR users × items.
-        predicted, svd: aligned with `actual.data`, not clipped; `predicted` is None for a model that only ranks.
+        predicted, svd: aligned with `actual.data`, not clipped; `predicted` is None where the run is judged by its ranking alone.
         counts: held-out ratings of each user.
         order: rows of the users with `least` held-out ratings or more, best served first (lowest RMSE of the model, of SVD
             for a model that only ranks).
@@ -44,7 +44,7 @@ class Service:
 def serve(trained: TrainedRun) -> Service:
     """Predicts the held-out ratings of a run: while it has not finished, those of validation alone."""
     actual = held_out_ratings(trained)
-    predicted = predict(trained.model, trained.split.visible, actual).predicted if trained.model.predicts_ratings else None
+    predicted = predict(trained.model, trained.split.visible, actual).predicted if trained.rates else None
     svd = predict(trained.svd, trained.split.visible, actual).predicted
     counts = np.diff(actual.indptr)
     least = int(min(ENOUGH, np.median(counts[counts > 0])))

@@ -47,7 +47,7 @@ def held_out_card(
         pairs: what `held_out_pairs` says of the user.
         finished: whether the run has, so that the test part is among them.
         users: how many have `least` held-out ratings, among whom the user has a place.
-        places: of the held-out titles under a model that only ranks, see `places_of`; None for a model that predicts ratings.
+        places: of the held-out titles where the run is judged by its ranking alone, see `places_of`; else None.
     """
     rows = pairs["pairs"]
     with st.container(border=True, gap="xsmall"):
@@ -64,7 +64,7 @@ def held_out_card(
         hits = f"in the top {top}: **{words.plain(name)}: {lists['hits']['recommendations']}**, **SVD: {lists['hits']['svd']}**"
         st.markdown(f"{counted} · {hits}")
         if places is not None:
-            st.caption(f"{words.plain(name)} ranks and predicts no ratings: what counts is how high it places these titles.")
+            st.caption(f"{words.plain(name)} is judged by its ranking alone: what counts is how high it places these titles.")
             _places(rows, places, scale)
             return
         st.caption(_errors(name, pairs) + _place(pairs, users, least))

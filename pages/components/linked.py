@@ -22,6 +22,7 @@ def select(
     naming: Callable[[str], str] = str,
     unknown: Callable[[str], None] | None = None,
     meaning: str | None = None,
+    search: bool = False,
 ) -> str:
     """A menu that a link can set.
 
@@ -31,10 +32,11 @@ def select(
         default: what the address leaves out; the first option when None.
         naming: name → what the menu shows.
         unknown: called with a name in the address that is no option; it says so to the person.
+        search: typing finds options, for long menus.
     """
     default = options[0] if default is None else default
     _follow_address(options, key, default, unknown)
-    chosen = st.selectbox(label, options, key=key, format_func=naming, help=meaning, filter_mode=None)
+    chosen = st.selectbox(label, options, key=key, format_func=naming, help=meaning, filter_mode="fuzzy" if search else None)
     _write_address(key, chosen, default)
     return chosen
 

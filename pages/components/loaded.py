@@ -22,7 +22,7 @@ from engine.splits import Split, make_split
 from pages.components import titles
 
 if TYPE_CHECKING:
-    from engine.decomposition import RankCurve, Spectrum
+    from engine.decomposition import Factors, RankCurve, Spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,18 @@ def spectrum_of(name: str, centring: str) -> Spectrum:
     return _spectrum(ratings(name), name, centring, _where())
 
 
+def item_map_of(name: str, centring: str) -> pd.DataFrame:
+    """The items of a dataset with their factors, see engine.decomposition."""
+    return _item_map(spectrum_of(name, centring), ratings(name), name, centring, _where())
+
+
+def factors_of(name: str, centring: str, rank: int) -> Factors:
+    """A and B of a dataset at a rank, see engine.decomposition."""
+    from engine.decomposition import factors
+
+    return factors(spectrum_of(name, centring).model, ratings(name), rank)
+
+
 def decomposed(name: str, rank: int, centring: str) -> dict[str, Any]:
     """A dataset at one rank; of a small one with its reconstruction, see engine.decomposition. Raises InputError."""
     return _decomposed(ratings(name), name, rank, centring, _where())
@@ -127,6 +139,13 @@ def _spectrum(_data: Interactions, name: str, centring: str, where: str) -> Spec
     from engine.decomposition import spectrum
 
     return spectrum(_data, "bias" if centring == "bias" else "none")
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _item_map(_found: Spectrum, _data: Interactions, name: str, centring: str, where: str) -> pd.DataFrame:
+    from engine.decomposition import item_map
+
+    return item_map(_found.model, _data)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -18,6 +18,8 @@ NAMES = {
     "ndcg": "NDCG",
     "recall": "Recall",
     "pairwise_random": "pairwise accuracy",
+    "pairwise_softmax": "pairwise accuracy (softmax)",
+    "pairwise_popularity": "pairwise accuracy (popularity)",
 }
 """What pages call a metric, without its cut-off."""
 
@@ -37,7 +39,8 @@ def metric(run: Run) -> str:
         return str(known)
     chosen = run.config.get("training", {}).get("monitor", "rmse")
     if chosen == "auto":
-        chosen = "rmse" if titles.rates(run.config) else "ndcg"
+        binarised = run.config.get("preprocessing", {}).get("binarise") is not None
+        chosen = "rmse" if titles.rates(run.config) and not binarised else "ndcg"
     return f"{chosen}@{run.config.get('evaluation', {}).get('k', 10)}" if chosen in ("ndcg", "recall") else chosen
 
 

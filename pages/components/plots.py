@@ -39,6 +39,34 @@ class Cell:
     starred: bool = False
 
 
+@dataclass(frozen=True)
+class Dots:
+    """One series of points in a plane.
+
+    Attributes:
+        x, y: where each point lies.
+        texts: what its tooltip says.
+        colour: by name; where the plane has a colour scale, that of `values` instead.
+        symbol: of ECharts, such as "circle" or "triangle".
+        values: what colours each point.
+        labels: what is written beside each point, "" for nothing; where there is no room it is left out.
+        ringed: drawn as empty rings around what lies there.
+        faint: drawn pale, as a background.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    texts: Sequence[str]
+    colour: str = "blue"
+    symbol: str = "circle"
+    size: int = 6
+    values: np.ndarray | None = None
+    labels: Sequence[str] | None = None
+    ringed: bool = False
+    faint: bool = False
+
+
 def bars(
     categories: Sequence[str],
     series: Sequence[Bars],
@@ -106,6 +134,78 @@ def tails(rank: np.ndarray, count: np.ndarray, *, x_name: str, y_name: str) -> d
     option["xAxis"] |= {"type": "log", "min": 1}
     option["yAxis"] |= {"type": "log", "min": 1}
     return option
+
+
+def plane(series: Sequence[Dots], *, x_name: str, y_name: str, scale: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Points in a plane, with lines through 0; a legend where several series have no colour scale.
+
+    Args:
+        scale: words at the lowest and at the highest end of the colour scale, where `values` colour the points.
+    """
+    colours = palette()
+    option: dict[str, Any] = {**_frame(x_name, y_name, top=34), "tooltip": {"trigger": "item", "formatter": "{b}", "confine": True}}
+    for axis in ("xAxis", "yAxis"):
+        option[axis] |= {"type": "value", "scale": True, "nameLocation": "middle", "axisLine": {"show": False}}
+    option["grid"] |= {"left": 40}
+    option["yAxis"] |= {"nameGap": 40, "nameTextStyle": {"fontSize": 11, "color": colours["grey"]}}
+    zero = {"silent": True, "symbol": "none", "label": {"show": False}, "lineStyle": {"color": colours["grey"], "type": "solid"}}
+    option["series"] = [_dots(one, colours) for one in series]
+    option["series"][0]["markLine"] = {**zero, "data": [{"xAxis": 0}, {"yAxis": 0}]}
+    option["dataZoom"] = [
+        {"type": "inside", "xAxisIndex": 0, "filterMode": "none"},
+        {"type": "inside", "yAxisIndex": 0, "filterMode": "none"},
+    ]
+    if scale is not None:
+        values = np.concatenate([one.values for one in series if one.values is not None])
+        option["visualMap"] = {
+            "type": "continuous",
+            "dimension": 2,
+            "min": float(values.min()),
+            "max": float(max(values.max(), values.min() + 1e-9)),
+            "seriesIndex": [place for place, one in enumerate(series) if one.values is not None],
+            "orient": "horizontal",
+            "right": 8,
+            "top": 0,
+            "itemWidth": 10,
+            "itemHeight": 90,
+            "text": [scale[1], scale[0]],
+            "textStyle": {"fontSize": 11, "color": colours["grey"]},
+            "inRange": {"color": ["#24405C", "#56B4E9", "#FFF3C4"] if colours is DARK else ["#B9D9EE", "#0072B2", "#16123F"]},
+        }
+    elif len(series) > 1:
+        option["legend"] = {
+            "type": "scroll",
+            "show": True,
+            "top": 0,
+            "itemWidth": 12,
+            "itemHeight": 9,
+            "textStyle": {"color": colours["ink"]},
+        }
+    return option
+
+
+def _dots(one: Dots, colours: dict[str, str]) -> dict[str, Any]:
+    points: list[dict[str, Any]] = [
+        {"value": [_short(x), _short(y), *([] if one.values is None else [_short(one.values[place])])], "name": one.texts[place]}
+        for place, (x, y) in enumerate(zip(one.x.tolist(), one.y.tolist(), strict=True))
+    ]
+    option: dict[str, Any] = {"type": "scatter", "name": one.name, "data": points, "symbol": one.symbol, "symbolSize": one.size}
+    if one.ringed:
+        option["itemStyle"] = {"color": "transparent", "borderColor": colours[one.colour], "borderWidth": 2}
+    else:
+        option["itemStyle"] = {"opacity": 0.25 if one.faint else 0.7, **({} if one.values is not None else {"color": colours[one.colour]})}
+    if one.labels is not None:
+        for point, label in zip(points, one.labels, strict=True):
+            point["label"] = {"show": bool(label), "formatter": label}
+        option["label"] = {"show": True, "position": "top", "fontSize": 11, "color": colours["ink"]}
+        option["labelLayout"] = {"hideOverlap": True}
+        option["z"] = 5
+    return option
+
+
+def _short(value: float) -> float:
+    """Four significant digits: what a plane can show, in a third of the bytes."""
+    return float(f"{value:.4g}")
 
 
 def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *, row_name: str, column_name: str) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def _against_svd(run: Run) -> str:
             f"Test RMSE minus SVD's on the same {pairs}: **{words.signed(value)} ± {half:.4f}** (95 % interval over users), "
             f":{color}[**{verdict}**]. Negative is better than SVD."
         )
-    without = "This model ranks and predicts no ratings, so there is no RMSE to compare with SVD's."
+    why = "All ratings are alike" if titles.rates(run.config) else "This model ranks and predicts no ratings"
+    without = f"{why}, so there is no RMSE to compare with SVD's."
     apart = monitored.difference(metric, summary["metrics"].get("test", {}), summary.get("baselines", {}).get("svd", {}))
     if apart is None:
         return without

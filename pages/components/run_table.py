@@ -186,19 +186,19 @@ def _row(run: Run, known: dict[str, str]) -> dict[str, Any]:
         "rmse": test.get("rmse"),
         "rmse_clipped": test.get("rmse_clipped"),
         "svd": baselines.get("svd", {}).get("rmse") if rates else None,
-        "against": _against(summary, metric, rates),
+        "against": _against(summary, metric),
         "seconds": summary.get("seconds_per_epoch"),
         "created": pd.Timestamp(run.created, unit="s", tz="UTC"),
         "settings": [titles.setting(path, value) for path, value in changed.items() if path not in OWN_COLUMN],
     }
 
 
-def _against(summary: dict[str, Any], metric: str, rates: bool) -> list[str] | None:
-    """The verdict on run and SVD: by RMSE, or by the metric that picks the epochs of a model without one."""
+def _against(summary: dict[str, Any], metric: str) -> list[str] | None:
+    """The verdict on run and SVD: by RMSE, or by the metric that picks the epochs of a run without one."""
     if pair := summary.get("difference", {}).get("svd"):
         return [titles.verdict(*pair)[0]]
     test, svd = summary.get("metrics", {}).get("test", {}), summary.get("baselines", {}).get("svd", {})
-    apart = None if rates else monitored.difference(metric, test, svd)
+    apart = monitored.difference(metric, test, svd)
     return [monitored.verdict(metric, apart)[0]] if apart else None
 
 

@@ -213,4 +213,6 @@ def final_result(run: Run) -> None:
         parts.append(f"against SVD {words.signed(apart[0])} ± {apart[1]:.4f} on {pairs:,} pairs: :{color}[{verdict}]")
     if not titles.rates(run.config):
         parts.append("it ranks and predicts no ratings, so that it has no RMSE")
+    elif "rmse" not in test:
+        parts.append("all ratings are alike, so that there is no RMSE")
     st.caption(" · ".join(parts))
