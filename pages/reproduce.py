@@ -11,11 +11,12 @@ from engine import background, experiment, reproduce
 from engine.config import RunConfig
 from engine.datasets import listing
 from engine.errors import InputError, unknown
+from engine.reproduce import wording
 from engine.reproduce.results import FOLDER
 from engine.store import Run
 from engine.tables import Table, tables
 from engine.tables import table as table_named
-from pages.components import linked, query, reproduced, titles, words
+from pages.components import linked, query, reproduced, reproduced_chart, reproduced_overview, titles, words
 from pages.components.cards import card_title
 from pages.components.form import expected_seconds
 from pages.components.frame import header, mistakes_as_sentences, say, say_later, say_what_was_kept, through_dashboard
@@ -39,6 +40,7 @@ def choose() -> tuple[Table, str, int]:
     asked = st.query_params.get(TABLE)
     if asked in tables() and query.from_elsewhere(TABLE, asked):
         st.query_params[SYSTEM] = str(tables()[asked].system)  # a link may name the table alone
+        st.session_state[reproduced_overview.OPEN] = False  # a link from the list of all tables is to show its own
     first, second, third, fourth = st.columns([1, 2, 1.2, 0.8])
     with first:
         system = linked.select("System", [*reproduced.SYSTEMS], SYSTEM, naming=reproduced.SYSTEMS.__getitem__)
@@ -80,7 +82,7 @@ def about(table: Table, dataset: str) -> None:
     if dataset in table.datasets:
         say("info", table.datasets[dataset].note)
     printed = any(row.published for row in table.rows)
-    if printed and not reproduced.comparable(table, dataset):
+    if printed and not wording.comparable(table, dataset):
         say("info", f"Published on {table.published_on}, filled on {dataset}: a difference would tell of the data, so none is shown.")
 
 
@@ -119,9 +121,11 @@ def _turn(name: str, dataset: str, seeds: int, busy: bool) -> None:
         found = reproduce.report(table, dataset, kept)
         lacking = reproduce.open_rows(table, dataset, seeds, kept)
         measured = {(one.row, one.seed) for one in kept.results if one.dataset == dataset}
+        reproduced.lesson(table, found)
         _rows(table, dataset, seeds, found, lacking, runs, measured)
         if not table.exact:
             _start_card(table, dataset, seeds, kept, _startable(lacking, runs))
+        reproduced_chart.picture(table, found, dataset)
         _claims(found["claims"])
 
 
@@ -139,7 +143,7 @@ def _rows(
     if table.exact:
         frame, names = reproduced.of_sums(found), _sum_columns(table)
     else:
-        frame = reproduced.shown(table, found, states, compared=reproduced.comparable(table, dataset))
+        frame = reproduced.shown(table, found, states, compared=wording.comparable(table, dataset))
         names = reproduced.columns(table, frame)
     with st.container(border=True):
         card_title("Published and ours", reproduced.tidy(table, found, states), key=f"reproduce-{table.name}")
@@ -278,6 +282,7 @@ def main() -> None:
     place = header("Reproduce", PURPOSE)
     with mistakes_as_sentences():
         table, dataset, seeds = choose()
+        reproduced_overview.all_tables("reproduce")
         about(table, dataset)
         filled(table, dataset, seeds)
         beside(table, dataset, seeds)

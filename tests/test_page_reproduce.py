@@ -1,5 +1,6 @@
 """The Reproduce page in a simulated browser: links, exact tables, planted figures, starting rows, what cannot run."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from engine import background, reproduce
 from engine.config import differences, parse
-from engine.reproduce import Difference, Kept, Result, results
+from engine.reproduce import Difference, Kept, Result, results, wording
 from engine.settings import settings
 from engine.store import RunStore
 from engine.tables import Table, table, tables
-from pages.components import reproduced
+from pages.components import reproduced, reproduced_chart
 
 ROOT = Path(__file__).parents[1]
 NAME = "5-convergence"
@@ -98,13 +99,13 @@ def test_figures_of_other_settings_are_told_from_the_rows_own():
 def test_a_difference_is_marked_by_arrow_and_word():
     one = table("5-table-2-activations")
     row = {"published": {"test": 0.9, "parameters": 10}, "mean": {"test": 0.95, "parameters": 9.0}, "sd": {}, "seeds": 1}
-    assert reproduced.difference(one, "test", row) == "▲ +0.0500 worse"
-    assert reproduced.difference(one, "parameters", row) == "▼ −1 fewer"
-    assert reproduced.difference(one, "train", row) is None
-    assert reproduced.difference(one, "test", row | {"mean": {"test": 0.90001}}) == "= equal"
-    assert reproduced.difference(one, "test", row | {"sd": {"test": 0.001}, "seeds": 3}) == "▲ +0.0500 worse"
+    assert wording.difference(one, "test", row) == "▲ +0.0500 worse"
+    assert wording.difference(one, "parameters", row) == "▼ −1 fewer"
+    assert wording.difference(one, "train", row) is None
+    assert wording.difference(one, "test", row | {"mean": {"test": 0.90001}}) == "= equal"
+    assert wording.difference(one, "test", row | {"sd": {"test": 0.001}, "seeds": 3}) == "▲ +0.0500 worse"
     ranked = table("field-strong-generalisation")
-    assert reproduced.difference(ranked, "recall@50", row | {"published": {"recall@50": 0.4}, "mean": {"recall@50": 0.5}}) == (
+    assert wording.difference(ranked, "recall@50", row | {"published": {"recall@50": 0.4}, "mean": {"recall@50": 0.5}}) == (
         "▲ +0.1000 better"
     )
 
@@ -122,12 +123,115 @@ def test_verdicts_are_badges_with_their_evidence():
     page = visit(table="3-leaky")
     seen = re.sub(r"\\(.)", r"\1", said(page))
     assert "reconstruction_rmse − rmse: -0.2000 ± 0.0500 (1 seed, 101 pairs" in seen
-    assert list(re.findall(r"(?:holds|does not hold|open)(?=\])", seen)) == ["holds", "holds"]
+    assert re.findall(r"(?:holds|does not hold|open)(?=\])", seen).count("holds") == 2
+
+
+def drawn(page: AppTest) -> dict:
+    """The only chart of the page."""
+    (option,) = [json.loads(one.proto.spec) for one in page.get("echarts_chart")]
+    return option
+
+
+def points(option: dict) -> dict[str, list]:
+    """Places of the marks by series, bars as they are; of several series of one name, the first."""
+    places = [(one["name"], [point["value"] if isinstance(point, dict) else point for point in one["data"]]) for one in option["series"]]
+    return dict(reversed(places))
+
+
+def test_rows_are_drawn_published_beside_ours_with_their_bars():
+    one = table("5-table-4-average-activation")
+    first, second = [row for row in one.rows if "test" in row.published][:2]
+    place = [row.name for row in one.rows].index
+    sure = {"rmse_user_mean_se": 0.01}
+    reproduce.write(one, Kept([planted(one, first.name, 0, test=0.9, **sure), planted(one, second.name, 0, test=0.8)]))
+    page = visit(table=one.name)
+    found = points(drawn(page))
+    assert [first.published["test"], place(first.name)] in found["published (ml-1m)"]
+    assert found["ours"] == [[0.9, place(first.name)], [0.8, place(second.name)]]
+    assert found["interval"] == [
+        [pytest.approx(0.9 - 0.0196), place(first.name)],
+        [pytest.approx(0.9 + 0.0196), place(first.name)],
+        [None, None],
+    ]
+    assert drawn(page)["yAxis"]["data"] == [row.name for row in one.rows] and drawn(page)["yAxis"]["inverse"]
+    assert drawn(page)["xAxis"]["name"] == "test RMSE per user (rating units)"
+    assert "Lower is better." in said(page) and "Bars: 95 % interval over the test users." in said(page)
+
+
+def test_a_sweep_is_a_line_over_its_axis_logarithmic_over_decades():
+    one = table("5-figure-5-l2")
+    assert not visit(table=one.name).get("echarts_chart"), "nothing is published, nothing measured"
+    reproduce.write(one, Kept([planted(one, row.name, 0, test=0.9 + row.x) for row in reversed(one.rows)]))
+    option = drawn(visit(table=one.name))
+    assert points(option)["ours"] == [[row.x, pytest.approx(0.9 + row.x)] for row in one.rows], "from left to right"
+    assert (option["xAxis"]["type"], option["xAxis"]["name"]) == ("log", "λ")
+
+
+def test_a_sweep_of_several_lines_and_a_row_that_has_no_place_on_the_axis():
+    one = table("5-masking")
+    reproduce.write(one, Kept([planted(one, row.name, seed, test=0.9 + seed / 10) for row in one.rows for seed in (0, 1)]))
+    found = points(drawn(visit(table=one.name, seeds="2")))
+    assert [len(found[name]) for name in ("masking", "dropout", "published (ml-1m)")] == [5, 2, 1]
+    assert found["interval"][:2] == [[0.0, pytest.approx(0.95 - 0.1 / 2**0.5)], [0.0, pytest.approx(0.95 + 0.1 / 2**0.5)]], (
+        "± sd over seeds"
+    )
+    other = table("5-table-3-default-rating")
+    reproduce.write(other, Kept([planted(other, "average", 0, test=0.9)]))
+    option = drawn(visit(table=other.name))
+    assert option["xAxis"]["type"] == "value"
+    beside = {rule["name"]: rule["yAxis"] for rule in option["series"][-1]["markLine"]["data"]}
+    assert beside == {"average, published": 0.912, "average, ours": 0.9}
+
+
+def test_another_figure_is_drawn_by_menu_or_link():
+    page = visit(table="5-table-2-activations", figure="train")
+    assert drawn(page)["xAxis"]["name"] == "train RMSE per user (rating units)"
+    page.selectbox(key="reproduce_figure").set_value("test").run()
+    assert drawn(page)["xAxis"]["name"] == "test RMSE per user (rating units)"
+    assert "reproduce_figure" not in page.query_params
+
+
+@pytest.mark.parametrize("name", [name for name, one in tables().items() if not one.exact])
+def test_every_table_can_be_drawn_in_each_of_its_figures(name):
+    one = table(name)
+    figures = dict.fromkeys(wording.figures(one), 0.5)
+    some = [planted(one, row.name, 0, **figures) for row in one.rows if not row.quoted]
+    found = reproduce.report(one, None, Kept(some))
+    for figure in reproduced_chart.drawable(one, found):
+        option = json.loads(json.dumps(reproduced_chart.option(one, found, figure), allow_nan=False))
+        assert option["series"] and all(option[axis].get("name") or option[axis]["type"] == "category" for axis in ("xAxis", "yAxis"))
+        assert set(reproduced_chart.data(one, found, one.dataset, figure)["row"]) >= {each.row for each in some}
+
+
+def test_all_tables_stand_in_an_expander_each_with_its_link():
+    one = table("3-leaky")
+    reproduce.write(one, Kept([planted(one, "as published (leaky)", 0, reconstruction_mse=0.16)]))
+    assert not visit(table=NAME).get("page_link")[1:], "closed, it holds nothing"
+    page = visit(table=NAME)
+    page.session_state["reproduce_all"] = True
+    page.run()
+    links = [link.proto for link in page.get("page_link")]
+    assert sum("reproduce_table=" in link.query_string for link in links) == len(tables())
+    assert f"1 of {sum(not row.quoted for row in one.rows)} rows on MovieLens latest small" in said(page)
+    assert "sums, computed on their page" in said(page)
+
+
+def test_reconstruction_stands_beside_prediction():
+    one = table("3-leaky")
+    figures = {"reconstruction_mse": 0.16, "rmse": 1.1, "rmse_clipped": 1.0, "test_pairs": 101, "test_users": 14}
+    reproduce.write(one, Kept([planted(one, "as published (leaky)", 0, **figures, rmse_clipped_low=0.8, rmse_clipped_high=1.25)]))
+    page = visit(table=one.name)
+    assert {"0.160", "1.000"} <= {header.value for header in page.header}
+    assert "RMSE 1.000, 95 % interval 0.800 to 1.250, of 101 unseen ratings of 14 users" in said(page)
+    shown = next(line for line in rows(page) if line["row"] == "as published (leaky)")
+    assert (shown["test_pairs"], shown["test_users"]) == (101, 14)
+    assert shown["rmse_clipped ours"] == "1.0000 [0.8000, 1.2500]"
+    assert "Reconstruction is not prediction" not in said(visit(table="5-hybrid"))
 
 
 def test_every_figure_has_its_definition():
     for one in tables().values():
-        assert all(reproduced.meaning(figure, one) and reproduced.title(figure, one) for figure in reproduced.figures(one))
+        assert all(reproduced.meaning(figure, one) and reproduced.title(figure, one) for figure in wording.figures(one))
 
 
 def press(page: AppTest) -> AppTest:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t
 
 from engine.metrics import bootstrap_rmse_difference
+from engine.reproduce.figures import user_rmse
 from engine.reproduce.results import Difference, Kept, Result
 from engine.store import RunStore
 from engine.tables import Claim, Comparison, Table, higher_is_better
@@ -32,8 +33,9 @@ def difference(
 ) -> Difference | None:
     """Two figures over all seeds that both rows have; None where there is no such seed.
 
-    Global test RMSEs of runs whose errors are at hand are compared on the same pairs, by the bootstrap over users, the squared
-    errors of a pair being averaged over the seeds. Otherwise the interval comes from the spread over seeds, or, of a single seed, from
+    Test RMSEs of runs whose errors are at hand are compared on the same pairs, predictions being clipped: global ones by the bootstrap
+    over users, the squared errors of a pair being averaged over the seeds; per-user ones, averaged over the seeds, by the spread of
+    their differences over users. Otherwise the interval comes from the spread over seeds, or, of a single seed, from
     the standard errors over users where the figures have any; else it is unknown, and infinite.
     """
     sides = [
@@ -48,7 +50,8 @@ def difference(
     value = float(sign * (values[0] - values[1]).mean())
     paired = _paired(table, first[1], second[1], [[side[seed] for seed in seeds] for side in sides], store)
     if paired is not None:
-        return Difference(dataset, first, second, paired[0], paired[1], len(seeds), paired[2])
+        value, half, pairs = paired
+        return Difference(dataset, first, second, value, half if math.isfinite(half) else UNKNOWN, len(seeds), pairs)
     if len(seeds) > 1:
         half = float(t.ppf(0.975, len(seeds) - 1) * (values[0] - values[1]).std(ddof=1) / math.sqrt(len(seeds)))
     else:
@@ -60,15 +63,21 @@ def difference(
 
 def _paired(table: Table, figure: str, other: str, sides: list[list[Result]], store: RunStore | None) -> tuple[float, float, int] | None:
     """Difference, half-width and number of pairs from the stored errors of both sides, where these are of the same pairs."""
-    if store is None or figure != "test" or other != "test" or not table.metric.startswith("rmse") or table.metric == "rmse_user_mean":
+    if store is None or figure != "test" or other != "test" or not table.metric.startswith("rmse"):
         return None
     if not all(one.run and store.has(one.run, "errors") for side in sides for one in side):
         return None
     loaded = [[store.load(one.run, "errors") for one in side] for side in sides]
     if len({meta["fingerprint"] for side in loaded for _, meta in side}) != 1:
         return None
-    first, second = (np.sqrt(np.mean([tensors["errors"].numpy() ** 2 for tensors, _ in side], axis=0)) for side in loaded)
     users = loaded[0][0][0]["users"].numpy()
+    errors = [[tensors["errors"].numpy() for tensors, _ in side] for side in loaded]
+    if table.metric == "rmse_user_mean":
+        first, second = (np.mean([user_rmse(one, users) for one in side], axis=0) for side in errors)
+        apart = first - second
+        half = UNPAIRED * float(apart.std(ddof=1)) / math.sqrt(len(apart)) if len(apart) > 1 else math.inf
+        return float(apart.mean()), half, len(users)
+    first, second = (np.sqrt(np.mean(np.square(side, dtype=np.float64), axis=0)) for side in errors)
     value, low, high = bootstrap_rmse_difference(first, second, users)
     return value, max(high - value, value - low), len(users)
 
@@ -107,8 +116,9 @@ def _compare(first: tuple[str, str], relation: str, second: tuple[str, str], fou
         "not better": "does not hold" if better else "holds" if worse else "not distinguishable",
         "similar": "does not hold" if better or worse else "holds",
     }
-    interval = f" ± {found.half:.4f}" if found.half < UNKNOWN else ", no interval from one seed"
-    counted = f"{found.seeds} seed{'s' * (found.seeds > 1)}" + (f", {found.pairs:,} pairs" if found.pairs else "")
+    unknown = ", no interval from one user" if found.pairs else ", no interval from one seed"
+    interval = f" ± {found.half:.4f}" if found.half < UNKNOWN else unknown
+    counted = f"{found.seeds} seed{'s' * (found.seeds > 1)}" + (f", {found.pairs:,} pairs, clipped" if found.pairs else "")
     return ways[relation], f"{names[0]} − {names[1]}: {found.value:+.4f}{interval} ({counted}; negative: the first is better)"
 
 

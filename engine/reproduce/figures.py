@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from engine.config import differences, parse
-from engine.metrics import epochs_to_reach
+from engine.metrics import bootstrap_rmse, epochs_to_reach
 from engine.reproduce.results import Result
 from engine.store import Run, RunStore
 from engine.tables import Row, Table
@@ -28,7 +28,7 @@ def result(table: Table, row: Row, dataset: str, seed: int, run: Run, store: Run
     by_activity = summary.get("by_activity") or []
     if by_activity:
         figures |= {"fewest_ratings": by_activity[0]["rmse"], "most_ratings": by_activity[-1]["rmse"]}
-    figures |= _of_curve(table, run, store)
+    figures |= _of_curve(table, run, store) | _of_errors(run, store)
     return Result(
         dataset=dataset,
         row=row.name,
@@ -61,3 +61,28 @@ def _of_curve(table: Table, run: Run, store: RunStore) -> dict[str, float | None
     if len(refed) and len(before) and len(after):
         found |= {"bump": after[0] - before[0], "after_bump": after.min() - before[0]}
     return found
+
+
+def _of_errors(run: Run, store: RunStore) -> dict[str, float]:
+    """How sure the errors on the test part are, of models that predict ratings.
+
+    Returns:
+        `test_pairs` and `test_users`; the ends of the 95 % interval of rmse_clipped by the bootstrap over users, `rmse_clipped_low` and
+        `_high`, infinite of a single user; `rmse_user_mean_se`, the standard error over users.
+    """
+    if not store.has(run.id, "errors"):
+        return {}
+    errors, users = (store.load(run.id, "errors")[0][name].numpy() for name in ("errors", "users"))
+    _, low, high = bootstrap_rmse(errors, users)
+    per_user = user_rmse(errors, users)
+    found = {"test_pairs": len(errors), "test_users": len(per_user), "rmse_clipped_low": low, "rmse_clipped_high": high}
+    if len(per_user) > 1:
+        found["rmse_user_mean_se"] = float(per_user.std(ddof=1) / math.sqrt(len(per_user)))
+    return found
+
+
+def user_rmse(errors: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """The RMSE of each user who has pairs, in the order of their labels."""
+    counts = np.bincount(users)
+    squares = np.bincount(users, weights=np.square(errors, dtype=np.float64))
+    return np.sqrt(squares[counts > 0] / counts[counts > 0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.config import RunConfig, differences, parse
 from engine.errors import InputError
@@ -109,8 +110,9 @@ def _same(kept: Result, dataset: str, row: Row, seed: int, config: RunConfig) ->
 
 
 def _compared(table: Table, dataset: str, store: RunStore) -> Kept:
-    """What is kept, with the differences that the claims ask for computed anew where the runs are at hand."""
+    """What is kept, with figures and the differences that the claims ask for computed anew where the runs are at hand."""
     kept = read(table)
+    kept = Kept([_anew(table, one, store) for one in kept.results], kept.differences)
     known = {(one.dataset, one.first, one.second): one for one in kept.differences}
     for first, _, second in wanted_differences(table):
         found = difference(table, dataset, first, second, kept.results, store)
@@ -120,3 +122,15 @@ def _compared(table: Table, dataset: str, store: RunStore) -> Kept:
     if kept.results:
         write(table, kept)
     return kept
+
+
+def _anew(table: Table, one: Result, store: RunStore) -> Result:
+    """A result with every figure that tables know by now, where its run is at hand: what is defined later needs no second training."""
+    try:
+        run, row = store.get(one.run), table.row(one.row)
+    except InputError:
+        return one
+    if run.id != one.run or run.state != "finished":
+        return one
+    fresh = result(table, row, one.dataset, one.seed, run, store)
+    return replace(one, figures={**one.figures, **fresh.figures})

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.reproduce.comparisons import verdicts
 from engine.reproduce.exact import EXACT
+from engine.reproduce.leak import in_words, leak
 from engine.reproduce.results import Kept
 from engine.tables import Table
 
@@ -38,7 +39,16 @@ def report(table: Table, dataset: str | None, kept: Kept) -> dict[str, Any]:
             }
         )
     said = [asdict(one) for one in verdicts(table, where, kept)]
-    return {"table": table.name, "title": table.title, "dataset": where, "metric": table.metric, "rows": rows, "claims": said}
+    lesson = leak(table, rows)
+    return {
+        "table": table.name,
+        "title": table.title,
+        "dataset": where,
+        "metric": table.metric,
+        "rows": rows,
+        "claims": said,
+        "lesson": in_words(lesson) if lesson else [],
+    }
 
 
 def lines(report: dict[str, Any]) -> list[str]:
@@ -52,6 +62,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         names = [name for name in row["published"] if name in row["mean"]] or ["test"]
         ours = "  ".join(f"{name} {row['mean'][name]:.4f}{_spread(row, name)}" for name in names if name in row["mean"])
         found.append(f"  {row['row']:<32} theirs {theirs or '–':<36} ours {ours or ('open' if row['open'] else '–')}")
+    found += report["lesson"]
     for claim in report["claims"]:
         found.append(f"{claim['verdict']}: {claim['claim']}")
         found += [f"    {sentence}" for sentence in claim["evidence"]]

@@ -30,7 +30,8 @@ class _Strict(BaseModel):
 class Row(_Strict):
     """One row: the fields that it changes (`set`), and what they print, by the name of the figure.
 
-    `quoted` rows have no configuration: the model is not built here, or the table is exact.
+    `quoted` rows have no configuration: the model is not built here, or the table is exact. In a sweep, `x` is the row's place on the
+    table's `axis`, and `line` names the line that it is a point of, where there are several.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Row(_Strict):
     published: dict[str, float | int] = {}
     note: str = ""
     quoted: bool = False
+    x: float | None = None
+    line: str = ""
 
 
 class Elsewhere(_Strict):
@@ -65,6 +68,7 @@ class Table(_Strict):
         columns: width n of a row, for which they print parameter counts.
         reach: the validation metric whose first epoch is `epochs_to_reach`.
         folds: the repetitions are the folds of a k-fold split, and not seeds alone.
+        axis: of a sweep, what its rows vary, with the unit; other tables are no sweeps.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Table(_Strict):
     columns: int | None = None
     reach: float | None = None
     folds: int | None = None
+    axis: str = ""
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
 

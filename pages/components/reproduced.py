@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from scipy.stats import t
 
 from engine.metrics import definition
+from engine.reproduce.leak import PUBLISHED, leak
+from engine.reproduce.wording import OURS, difference, figures, own, printed
 from engine.store import Run
-from engine.tables import FIGURES, Row, Table, higher_is_better
+from engine.tables import FIGURES, Row, Table
 from pages.components import monitored, words
+from pages.components.cards import tile
 from pages.components.session import ACTIVE
 from pages.components.status import progress_words
 
@@ -28,8 +30,11 @@ SYSTEMS = {
 Seeded = tuple[str, int]
 """A row's name and a seed."""
 
-COUNTED = ("parameters", "best_epoch", "epochs_to_reach")
-"""Figures that are whole numbers, of which more is not worse."""
+SIZES = {
+    "test_pairs": "Held-out ratings that the error is of.",
+    "test_users": "Users whom these ratings are of.",
+}
+"""Figures that say how much a row's error rests on."""
 
 BADGES: dict[str, tuple[Any, str]] = {
     "holds": ("green", ":material/check_circle:"),
@@ -40,25 +45,14 @@ BADGES: dict[str, tuple[Any, str]] = {
 """Verdict → colour and symbol."""
 
 
-def comparable(table: Table, dataset: str) -> bool:
-    """Whether published and own figures are of the same data; otherwise their difference would tell of the data."""
-    return table.exact or table.published_on == dataset
-
-
-def figures(table: Table) -> list[str]:
-    """What the table prints, what it is about, and what its claims are of, each once."""
-    printed = [name for row in table.rows for name in row.published]
-    claimed = [name for claim in table.claims for name in (claim.across or (claim.figure,))]
-    main = [] if "test" in printed or table.exact else ["test"]
-    aside = [name for name in table.beside if name != table.metric]
-    return list(dict.fromkeys([*printed, *main, *claimed, *aside]))
-
-
 def title(figure: str, table: Table) -> str:
     """A figure as a column is headed: "test" → "test RMSE"."""
     if figure in ("test", "validation", "train"):
         return f"{figure} {monitored.title(table.metric)}"
-    return monitored.title(figure) if figure not in FIGURES else figure.replace("_", " ")
+    if figure in FIGURES:
+        return figure.replace("_", " ").replace("mse", "MSE")
+    metric = figure.removeprefix("reconstruction_")
+    return ("reconstruction " if metric != figure else "") + monitored.title(metric)
 
 
 def meaning(figure: str, table: Table) -> str:
@@ -68,36 +62,6 @@ def meaning(figure: str, table: Table) -> str:
     if figure in ("test", "validation", "train", "gap"):
         return f"{FIGURES[figure]} {definition(table.metric)}"
     return FIGURES.get(figure) or definition(figure)
-
-
-def number(figure: str, value: float) -> str:
-    """An own figure: counts in full, everything else with four digits."""
-    return f"{value:,.0f}" if figure in COUNTED else f"{value:.4f}"
-
-
-def printed(value: float) -> str:
-    """A published figure as it was printed, with six digits at most."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
-
-
-def difference(table: Table, figure: str, row: Mapping[str, Any]) -> str | None:
-    """Ours minus theirs with an arrow and a word, such as "▼ −0.0028 better"; None where a side is missing.
-
-    Of several seeds, a difference within the 95 % t interval of our mean is not distinguishable.
-    """
-    if figure not in row["published"] or figure not in row["mean"]:
-        return None
-    value = row["mean"][figure] - row["published"][figure]
-    if number(figure, abs(value)) == number(figure, 0):
-        return "= equal"
-    word = "better" if (value > 0) == higher_is_better(figure, table.metric) else "worse"
-    if figure in COUNTED:
-        word = "more" if value > 0 else "fewer"
-    elif figure in row["sd"]:
-        half = float(t.ppf(0.975, row["seeds"] - 1)) * row["sd"][figure] / math.sqrt(row["seeds"])
-        word = "not distinguishable" if abs(value) <= half else word
-    sign = "▲ +" if value > 0 else "▼ −"
-    return f"{sign}{number(figure, abs(value))} {word}"
 
 
 def state(row: Row, seeds: int, lacking: Container[Seeded], measured: Container[Seeded], runs: Mapping[Seeded, Run]) -> str:
@@ -128,10 +92,10 @@ def shown(table: Table, report: Mapping[str, Any], states: Mapping[str, str], *,
     for row in report["rows"]:
         line: dict[str, Any] = {"row": row["row"], "state": states[row["row"]]}
         for figure in figures(table):
-            ours, sd = row["mean"].get(figure), row["sd"].get(figure)
             line[f"{figure} theirs"] = printed(row["published"][figure]) if figure in row["published"] else None
-            line[f"{figure} ours"] = None if ours is None else number(figure, ours) + (f" ± {sd:.4f}" if sd is not None else "")
+            line[f"{figure} ours"] = own(table, figure, row)
             line[f"{figure} difference"] = difference(table, figure, row) if compared else None
+        line |= {name: row["mean"].get(name) for name in SIZES}
         epochs, dates = [*map(str, row["epochs"])], row["dates"]
         line |= {"seeds": row["seeds"] or None, "epochs": ", ".join(epochs) or None, "date": dates[-1] if dates else None}
         made.append(line | {"note": row["note"] or None})
@@ -151,11 +115,12 @@ def columns(table: Table, frame: pd.DataFrame) -> dict[str, Any]:
         theirs = table.published_metric if figure in ("test", "validation", "train") else about
         found |= {
             f"{figure} theirs": column.TextColumn(f"{name}, published", help=f"As published: {theirs}"),
-            f"{figure} ours": column.TextColumn(f"{name}, ours", help=f"{about} Mean ± standard deviation over the seeds."),
+            f"{figure} ours": column.TextColumn(f"{name}, ours", help=f"{about} Ours: {OURS}."),
             f"{figure} difference": column.TextColumn(
                 "ours − published", help=f"{name}: ours minus the published figure. ▲ ours is higher, ▼ ours is lower."
             ),
         }
+    found |= {name: column.NumberColumn(name.replace("_", " "), format="localized", width=72, help=about) for name, about in SIZES.items()}
     found |= {
         "seeds": column.NumberColumn("seeds", width=56, help="Repetitions behind our figures."),
         "epochs": column.TextColumn("epochs", width=64, help="Epochs that were trained."),
@@ -206,3 +171,22 @@ def claim(one: Mapping[str, Any]) -> None:
                 st.caption("\n".join(sentences))
         elif sentences:
             st.caption("\n".join(sentences))
+
+
+def lesson(table: Table, report: Mapping[str, Any]) -> None:
+    """Of source system 3: the error of reconstruction beside that of prediction, once both are measured."""
+    found = leak(table, report["rows"])
+    if found is None:
+        return
+    with st.container(border=True):
+        st.markdown("**Reconstruction is not prediction**")
+        left, right = st.columns(2)
+        with left:
+            note = f"RMSE {math.sqrt(found.reconstruction_mse):.3f}, of ratings that are the input; published MSE {PUBLISHED:.3f}"
+            tile("Reconstruction, mean squared error", f"{found.reconstruction_mse:.3f}", note, meaning("reconstruction_mse", table))
+        with right:
+            ends = "" if found.interval is None else f", 95 % interval {found.interval[0]:.3f} to {found.interval[1]:.3f}"
+            note = f"RMSE {found.rmse_clipped:.3f}{ends}, of {found.pairs:,} unseen ratings of {found.users:,} users"
+            tile("Prediction, mean squared error, clipped", f"{found.rmse_clipped**2:.3f}", note, definition("rmse_clipped"))
+        for sentence in report["lesson"]:
+            st.markdown(words.plain(sentence))
