@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.background_lab import Lab
 
 DATA = Path(os.environ.get("ENCORE_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
 
@@ -35,3 +41,20 @@ def own_home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         monkeypatch.setenv("ENCORE_DATA", str(DATA))
     else:
         monkeypatch.delenv("ENCORE_DATA", raising=False)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """A home with a daemon whose runs are stand-ins."""
+    from tests.background_lab import Lab
+
+    monkeypatch.setenv("ENCORE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    for name in ("ENCORE_STORE", "ENCORE_DATA", "ENCORE_SLOTS", "ENCORE_IDLE"):
+        monkeypatch.delenv(name, raising=False)
+    # A socket's path may have 108 characters, which pytest's own folders use up.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as short:
+        monkeypatch.setenv("TMPDIR", short)
+        lab = Lab(tmp_path)
+        yield lab
+        lab.clear()

@@ -85,6 +85,24 @@ def test_train_then_show_and_recommend():
     assert len(lists["recommendations"]) == len(lists["svd"]) == 4
 
 
+def test_pairwise_questions_are_drawn_written_and_answered_again(tmp_path):
+    run_id = last_json(call("train", *TOY, "--epochs", 1, "--json"))["run_id"]
+    path = tmp_path / "made" / "answers.csv"
+    drawn = last_json(call("pairwise", run_id, "--draw", "popularity", "--draws", 3, "--output", path, "--json"))
+    assert (drawn["part"], drawn["questions"], drawn["run"]["pairs"]) == ("test", 3 * drawn["run"]["users"], drawn["questions"])
+    assert path.read_text().splitlines()[0] == "user,item_a,item_b,watched,score_a,score_b,predicted,shown"
+    again = last_json(call("pairwise", run_id, path, "--json"))
+    assert [again[name] for name in ("run", "popularity", "svd")] == [drawn[name] for name in ("run", "popularity", "svd")]
+    asked = [",".join(line.split(",")[:3]) for line in path.read_text().splitlines()]
+    (tmp_path / "asked.csv").write_text("\n".join(asked))
+    result = call("pairwise", run_id, tmp_path / "asked.csv", "--json")
+    assert last_json(result)["predicted"] == drawn["predicted"] and "run" not in last_json(result)
+    assert "either a FILE of them or --draw" in call("pairwise", run_id, code=2).stderr
+    assert "Unknown sampler 'rndom'" in call("pairwise", run_id, "--draw", "rndom", code=2).stderr
+    assert "There is no file" in call("pairwise", run_id, tmp_path / "absent.csv", code=2).stderr
+    assert "cannot be written" in call("pairwise", run_id, "--draw", "random", "-o", path / "below.csv", code=2).stderr
+
+
 def test_a_file_of_ratings_is_a_dataset(tmp_path):
     lines = [f"{user},{item},{1 + (user + item) % 5}" for user in range(30) for item in range(20) if (user * item) % 3]
     path = tmp_path / "mine.csv"

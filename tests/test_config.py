@@ -11,7 +11,9 @@ from engine.errors import InputError
 from engine.presets import presets
 
 configs = st.builds(
-    lambda model, split, training, refeed: parse({"model": model, "split": split, "training": training, "refeed": refeed}),
+    lambda model, split, training, refeed: parse(
+        {"model": model, "split": split, "training": training, "refeed": {} if "name" in model else refeed}
+    ),
     st.one_of(
         st.fixed_dictionaries(
             {

@@ -19,6 +19,7 @@ from engine.models.configs import parameter_count
 from engine.models.contract import ClosedForm
 from engine.models.sparse import ResidentRows, multiply, sampled_product, transpose_by_counting, transpose_by_sorting
 from engine.models.svd import SVD, decompose
+from engine.models.vae import VAE
 
 
 def ratings(n_users=25, n_items=17, share=0.4, seed=0) -> sp.csr_array:
@@ -141,6 +142,17 @@ def test_tied_weights_are_counted_once():
     config = AutoencoderConfig(layers=(8, 4), tied=True)
     built = sum(weight.numel() for weight in Autoencoder(config, 3, 10).parameters())
     assert built == parameter_count(config, 10) == 8 * 10 + 4 * 8 + 12 + 8 + 10
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, VAE])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("features", [None, 5])
+def test_every_autoencoder_is_counted_as_it_is_built(kind, tied, features):
+    name = "vae" if kind is VAE else "autoencoder"
+    config = parse({"model": {"name": name, "layers": [8, 6, 4], "tied": tied, "user_features": features is not None}}).model
+    known = None if features is None else np.eye(3, features, dtype=np.float32)
+    built = sum(weight.numel() for weight in kind(config, 3, 10, known).parameters())
+    assert built == parameter_count(config, 10, features or 0)
 
 
 def test_bias_on_a_full_matrix_is_the_additive_fit():
@@ -348,3 +360,12 @@ def test_vae_adds_the_annealed_divergence_of_its_codes():
         assert model.penalty(1.0).item() == pytest.approx(0.5 * min(1, step / 4) * divergence, rel=1e-5)
     first, again = model(rows), model(rows)
     assert not torch.equal(first, again), "codes are drawn in training"
+
+
+def test_every_code_of_a_vae_begins_equally_narrow():
+    train = ratings()
+    model = build(parse({"model": {"name": "vae", "layers": [6, 3]}}).model, *train.shape).train()
+    rows = ResidentRows(train * 100, torch.device("cpu")).take(np.arange(25))
+    codes = torch.stack([model.encode(rows).detach() for _ in range(400)])
+    # However far out a row lies, its code's standard deviation is e⁻¹ = 0.37.
+    np.testing.assert_allclose(codes.std(dim=0).numpy(), np.exp(-1), rtol=0.2)

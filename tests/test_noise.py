@@ -51,6 +51,18 @@ def test_masking_hides_a_share_of_the_ratings(default, stands_in):
     assert (entering.values[changed] == stands_in).all()
 
 
+def test_a_masked_rating_is_not_in_the_mean_that_stands_in_for_it():
+    """Hidden and unobserved entries alike get the mean of the ratings that are left, so that nothing tells the hidden ones."""
+    batch, _ = disturbed("none", 0)
+    torch.manual_seed(0)
+    left = torch.rand_like(batch.values) >= 0.3
+    _, entering = disturbed("masking", 0.3, default="mean")
+    model = Autoencoder(AutoencoderConfig(layers=(4,), default="mean"), 40, 30)
+    for row, seen, whole in zip(dense(batch), batch.dense(left * batch.values), model.filled(entering), strict=True):
+        mean = seen[seen > 0].mean().nan_to_num()
+        assert torch.allclose(whole, torch.where(seen > 0, row, mean), atol=1e-5)
+
+
 def test_dropout_scales_what_it_keeps():
     batch, entering = disturbed("dropout", 0.5)
     kept = entering.values != 0

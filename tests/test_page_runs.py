@@ -213,6 +213,20 @@ def test_a_ranker_has_no_rmse_among_all_runs(store):
     assert row["against"][0] in ("better than SVD", "not distinguishable", "SVD is better")
 
 
+@pytest.mark.parametrize("name", ["itemknn", "autoencoder"])
+def test_a_rating_model_has_no_rmse_where_all_ratings_are_alike(store, name):
+    run = trained(store, {"model": {"name": name}, "model.name": name, "preprocessing.binarise": 4})
+    page = visit(run=run.id)
+    text = said(page)
+    assert "rmse" not in page.table[0].value.to_string().lower()
+    assert "All ratings are alike, so there is no RMSE to compare with SVD's. Test NDCG@10 minus SVD's" in text
+    assert "Held-out RMSE" not in text
+    row = visit().dataframe[0].value.iloc[0]
+    assert row["validation"].startswith("NDCG@10 ")
+    assert row[["rmse", "rmse_clipped", "svd"]].isna().all()
+    assert row["against"][0] in ("better than SVD", "not distinguishable", "SVD is better")
+
+
 def test_a_model_without_ratings_is_not_compared(store):
     run = trained(store, {"model": {"name": "popularity"}, "model.name": "popularity"})
     page = visit(run=run.id)

@@ -218,6 +218,28 @@ def test_a_ranker_is_chosen_by_its_ranking(store):
     assert {"ndcg@20", "recall@50", "ndcg@10_se"} <= set(one.summary["metrics"]["test"])
 
 
+@pytest.mark.parametrize("name", ["itemknn", "autoencoder"])
+def test_a_rating_model_is_judged_by_its_ranking_where_all_ratings_are_alike(store, name):
+    one = run(store, {"preprocessing.binarise": 4, "model.name": name, "training.epochs": 3})
+    assert one.state == "finished", one.error
+    assert one.facts["monitor"] == "ndcg@10"
+    metrics = one.summary["metrics"]["test"]
+    baselines = [part for of in one.summary["baselines"].values() for part in (of, of["validation"])]
+    assert all("ndcg@10" in found for found in [metrics, *baselines])
+    named = {*metrics, *(key for found in baselines for key in found), *one.summary, *store.metrics(one.id)["name"]}
+    assert not [key for key in named if "rmse" in key or "mae" in key or "difference" in key or "reconstruction" in key]
+    assert not store.has(one.id, "errors")
+
+
+def test_an_error_of_ratings_picks_no_epoch_where_all_are_alike(store):
+    changes = {"preprocessing.binarise": 4, "training.monitor": "rmse_clipped"}
+    one = run(store, changes)
+    assert one.state == "failed"
+    assert one.error.startswith("All ratings are alike here, so training.monitor=rmse_clipped tells nothing: use auto")
+    with pytest.raises(InputError, match="All ratings are alike"):
+        experiment.check(parse({"preprocessing": {"binarise": 4}, "training": {"monitor": "mae"}}))
+
+
 def test_one_group_of_users_is_judged_alone(store):
     whole, group = run(store, {"training.epochs": 2}), run(store, {"training.epochs": 2, "group.by": "cluster", "group.clusters": 2})
     assert group.state == "finished", group.error

@@ -121,6 +121,18 @@ def test_every_rating_counts_once_an_epoch(split):
     assert record[2] == pytest.approx(predicted["reconstruction_rmse"] ** 2, rel=1e-4)
 
 
+def test_a_refed_rating_counts_once_an_epoch(split):
+    """Re-fed on the ratings, the mean is over ratings, as the first pass's: with tiny steps, that of the error of f(f(x)) on them."""
+    once = TrainingConfig(epochs=1, batch_size=23, lr=1e-12)
+    one = trainer(split, once, RefeedConfig(steps=1, target="ratings"), model=AutoencoderConfig(layers=(8,)))
+    record = outcome(one)[0]
+    one.model.eval()
+    with torch.no_grad():
+        x = torch.from_numpy(split.train.toarray()).float()
+        again = one.model(one.model(x))
+    assert record[3] == pytest.approx(float((again - x)[x > 0].square().mean()), rel=1e-3)
+
+
 def test_best_epoch_is_kept(split):
     one = trainer(split, TrainingConfig(epochs=12, batch_size=16, lr=0.02))
     records = outcome(one)
