@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -22,6 +22,8 @@ from engine.settings import settings
 from engine.store import Run, RunStore
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from engine.config import RunConfig
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout.")
@@ -239,16 +241,76 @@ def recommend(run_id: str, user: str | None, ratings: Path | None, top: int, as_
 
 
 @main.command()
+@click.argument("run_id", metavar="RUN")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--draw", "sampler", metavar="random|softmax|popularity", help="Draw questions instead; how the unwatched item is drawn.")
+@click.option("--draws", type=click.IntRange(min=1), default=20, show_default=True, help="Questions per user.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write questions, scores and answers to this CSV file.")
+@JSON
+def pairwise(run_id: str, file: Path | None, sampler: str | None, draws: int, seed: int, output: Path | None, as_json: bool) -> None:
+    """Of two items, which one did a user watch? FILE holds questions: user,item_a,item_b and, where known, watched (a or b).
+
+    Without FILE, --draw makes them from the ratings that the run did not see. Popularity and SVD answer them too.
+    """
+    from engine import experiment
+    from engine import pairwise as test
+    from engine.models.baselines import Popularity
+    from engine.models.configs import PopularityConfig
+    from engine.recommendations.lists import held_out_parts, liked_from
+
+    if (file is None) == (sampler is None):
+        raise InputError("Say which questions: either a FILE of them or --draw random, softmax or popularity.")
+    trained = experiment.load_model(run_id, open_store())
+    split = trained.split
+    found: dict[str, Any] = {"run_id": trained.run.id, "name": trained.run.name}
+    if file is not None:
+        questions = test.read_pairs(file, split.interactions)
+    else:
+        part = held_out_parts(trained)[-1]
+        questions = test.pairwise_draws(split, part, str(sampler), draws, seed, liked=liked_from(trained))
+        found |= {"part": part, "sampler": sampler, "draws": draws, "seed": seed}
+        if questions.empty:
+            raise InputError(f"The {part} part of {trained.run.name} holds out nothing to ask about: name a file of questions.")
+    answered = test.score_pairs(trained.model, split, questions)
+    found |= {"questions": len(answered), "predicted": answered["predicted"].value_counts().to_dict()}
+    if "watched" in answered:
+        floor = Popularity(PopularityConfig(), *split.train.shape)
+        floor.fit(split.train)
+        found |= {
+            "run": test.share_right(answered),
+            "popularity": test.share_right(test.score_pairs(floor, split, questions)),
+            "svd": test.share_right(test.score_pairs(trained.svd, split, questions)),
+        }
+    if output is not None:
+        _write_csv(output, answered)
+    for line in _shares(found):
+        click.echo(line, err=as_json)
+    if as_json:
+        _print(found)
+
+
+@main.command()
 @click.option("--dataset", default="toy", show_default=True, help="A registered dataset or the path of a ratings file.")
 @click.option("--rank", type=int, default=3, show_default=True)
 @click.option("--centring", type=click.Choice(["none", "bias"]), default="none", show_default=True)
+@click.option(
+    "--factors",
+    "file",
+    metavar="FILE.npz|FILE.csv",
+    type=click.Path(path_type=Path),
+    help="Write A = U Σ^½ (users) and B = Σ^½ Vᵀ (items) there.",
+)
 @JSON
-def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
+def svd(dataset: str, rank: int, centring: Literal["none", "bias"], file: Path | None, as_json: bool) -> None:
     """Decompose a whole dataset: singular values and reconstruction error; of a small one also the matrix and each user's next item."""
     from engine import datasets, decomposition
 
     data = datasets.load(datasets.DatasetConfig(name=dataset))
-    result = decomposition.decompose_dataset(data, rank, "bias" if centring == "bias" else "none")
+    result = decomposition.decompose_dataset(data, rank, centring)
+    if file is not None:
+        decomposition.write_factors(data, rank, centring, file)
+        click.echo(f"factors of {data.n_users:,} users and {data.n_items:,} items are in {file}", err=True)
     if as_json:
         _print(result)
         return
@@ -264,14 +326,20 @@ def svd(dataset: str, rank: int, centring: str, as_json: bool) -> None:
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repetitions of each row.")
 @click.option("--budget", type=click.FloatRange(min=0), metavar="MINUTES", help="Begin no further row after so long; 0 = only show.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Instead of the table's, for a shorter look; kept with the result.")
+@click.option("--docs", is_flag=True, help="Without TABLE: write docs/REPRODUCED.md from what is kept.")
 @JSON
-def reproduce(name: str | None, dataset: str | None, seeds: int, budget: float | None, epochs: int | None, as_json: bool) -> None:
+def reproduce(
+    name: str | None, dataset: str | None, seeds: int, budget: float | None, epochs: int | None, docs: bool, as_json: bool
+) -> None:
     """Fill a published table with our own figures; without TABLE, list the tables.
 
-    Rows that are kept already are not run again, so a table can be filled over several sittings.
+    Rows that are kept already are not run again, so a table can be filled over several sittings. docs/REPRODUCED.md is written anew.
     """
     from engine import experiment, reproduce, runs, tables
 
+    if docs and name is None:
+        click.echo(f"wrote {reproduce.write_document()}")
+        return
     if name is None:
         for table in tables.tables().values():
             click.echo(f"{table.name:<32} {table.title}")
@@ -290,6 +358,7 @@ def reproduce(name: str | None, dataset: str | None, seeds: int, budget: float |
         kept = reproduce.measure(
             table, run, store, dataset=dataset, seeds=seeds, minutes=minutes, epochs=epochs, tell=lambda line: click.echo(line, err=True)
         )
+        reproduce.write_document()
     found = reproduce.report(table, dataset, kept)
     for line in reproduce.lines(found):
         click.echo(line, err=as_json)
@@ -371,6 +440,32 @@ def _tell(run: Run, as_json: bool) -> None:
     click.echo(f"{run.name} ({run.id}) is {run.state}" + (f" and asked to {run.want}" if run.want != "run" else ""), err=as_json)
     if as_json:
         _print({"run_id": run.id, "name": run.name, "state": run.state, "want": run.want})
+
+
+def _shares(found: dict[str, Any]) -> list[str]:
+    """What the pairwise test found, in words."""
+    said = [
+        f"{found['questions']:,} questions, answered " + ", ".join(f"{count:,} {answer}" for answer, count in found["predicted"].items())
+    ]
+    for name in ("run", "popularity", "svd"):
+        share = found.get(name, {})
+        error = f" ± {share['accuracy_se']:.4f}" if "accuracy_se" in share else ""
+        if "accuracy" in share:
+            said.append(f"{name:<11} {share['accuracy']:.4f}{error}  right of {share['pairs']:,} about {share['users']:,} users")
+    if shown := found.get("run", {}).get("shown"):
+        said.append(f"{shown:,} are about a rating that the model has seen: answered, but not counted")
+    return said
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Raises InputError where the file cannot be written."""
+    from engine.files import replacing
+
+    try:
+        with replacing(path) as draft:
+            frame.to_csv(draft, index=False)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); name another file after --output.") from error
 
 
 def _summary(run: Run) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import psutil
 
 from engine import datasets
 from engine.config import RunConfig, parse
 from engine.datasets.sources import fetch
 from engine.errors import InputError, unknown
-from engine.evaluation import choose_rank
+from engine.evaluation import choose_rank, rates
 from engine.groups import check_group, restrict
+from engine.judging import refuse_rating_errors
 from engine.models import AutoencoderConfig, BiasConfig, PopularityConfig, SVDConfig, build
 from engine.models.configs import parameter_count
 from engine.models.contract import ClosedForm, Recommender
@@ -33,8 +33,10 @@ def check(config: RunConfig) -> None:
     Raises:
         InputError: there is no such dataset, file or upload, or nobody has brought the files that cannot be downloaded; a split by
             time is asked of data without timestamps; the rank is above what the data allows; the network's weights and optimizer
-            need more memory than the machine has.
+            need more memory than the machine has; ratings are binarised, and an error of ratings is to pick the best epoch.
     """
+    if config.preprocessing.binarise is not None:
+        refuse_rating_errors(config)
     name = config.dataset.name
     if datasets.is_path(name):
         if not datasets.available(name):
@@ -82,7 +84,7 @@ def fit_baselines(split: Split, config: RunConfig) -> dict[str, ClosedForm]:
 
     The floor is user + item bias; popularity where all ratings are alike, because then a bias tells nothing.
     """
-    alike = np.ptp(split.train.data) == 0
+    alike = split.interactions.one_class
     config_of_floor: PopularityConfig | BiasConfig = PopularityConfig() if alike else BiasConfig()
     floor = build(config_of_floor, *split.train.shape)
     assert isinstance(floor, ClosedForm)
@@ -100,6 +102,11 @@ class TrainedRun:
     model: Recommender
     svd: SVD
 
+    @property
+    def rates(self) -> bool:
+        """Whether the model is judged by the ratings that it predicts."""
+        return rates(self.model, self.split.interactions)
+
 
 def load_model(run_id: str, store: RunStore, split: Split | None = None) -> TrainedRun:
     """The best model of a run so far, its split and the SVD beside it.
@@ -115,8 +122,8 @@ def load_model(run_id: str, store: RunStore, split: Split | None = None) -> Trai
     if not store.has(run.id, "model"):
         raise InputError(f"Run {run.name} has no trained model yet: it is {run.state}.")
     split = split or open_split(config)
-    split = split.joined() if config.training.refit and run.state == "finished" else split
-    tensors, _ = store.load(run.id, "model")
+    tensors, about = store.load(run.id, "model")
+    split = split.joined() if about.get("refitted") else split
     model = build(config.model, split.interactions.n_users, split.interactions.n_items, split.interactions.users)
     model.restore(tensors)
     factors, meta = store.load(run.id, "svd")

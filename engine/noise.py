@@ -28,9 +28,9 @@ def disturb(batch: SparseRows, noise: NoiseConfig, model: Any, seed: int) -> Spa
     if noise.kind == "gaussian":
         return batch.with_values(batch.values + noise.level * torch.randn_like(batch.values))
     if noise.kind == "masking":
-        default = model.default(batch)
-        hidden = torch.rand_like(batch.values) < noise.level
-        return batch.with_values(torch.where(hidden, 0.0 if default is None else default[batch.rows], batch.values))
+        kept = (torch.rand_like(batch.values) >= noise.level).to(batch.values.dtype)
+        default = model.default(batch, kept)
+        return batch.with_values(torch.where(kept > 0, batch.values, 0.0 if default is None else default[batch.rows]))
     if noise.kind == "dropout":
         if model.default(batch) is None:
             return batch.with_values(F.dropout(batch.values, noise.level))

@@ -26,7 +26,7 @@ class Pass(NamedTuple):
 class RatingNetwork(Protocol):
     """What the passes need of a model that predicts ratings (a torch Module)."""
 
-    def default(self, x: SparseRows) -> Tensor | None: ...
+    def default(self, x: SparseRows, kept: Tensor | None = None) -> Tensor | None: ...
     def filled(self, x: SparseRows) -> Tensor: ...
     def last_hidden(self, x: SparseRows | Tensor, users: SparseRows | None = None) -> Tensor: ...
     def product(self, hidden: Tensor) -> Tensor: ...
@@ -41,7 +41,7 @@ class RankingPasses:
     def __init__(self, model: Any, plan: Plan, device: torch.device) -> None:
         self.model, self.plan, self.device = model, plan, device
 
-    def counted(self, batch: SparseRows) -> int:
+    def counted(self, batch: SparseRows, refed: bool = False) -> int:
         """What the shown mean is a mean over: rows."""
         return len(batch)
 
@@ -76,9 +76,9 @@ class RatingPasses:
         self.rows, self.seed = rows, seed
         self.reduce = REDUCTIONS[objective.reduction]
 
-    def counted(self, batch: SparseRows) -> int:
-        """What the shown mean is a mean over: observed entries."""
-        return len(batch.values)
+    def counted(self, batch: SparseRows, refed: bool = False) -> int:
+        """What the shown mean is a mean over: observed entries, or all of the rows' where a re-fed pass counts them all."""
+        return len(batch) * batch.n_columns if refed and self.refeed.target == "fixed-point" else len(batch.values)
 
     def __call__(self, batch: SparseRows, refeeding: bool) -> Iterator[Pass]:
         weights = self.reduce(batch.counts)

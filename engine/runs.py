@@ -129,7 +129,8 @@ class _Execution:
         """Stores what is known before the first epoch, and the SVD beside the run."""
         self.save_svd()
         sizes = self.split.sizes()
-        parameters = sum(int(np.prod(array.shape)) for array in self.model.tensors().values()) if self.model.trains else 0
+        learned = self.model.parameters() if isinstance(self.model, torch.nn.Module) else ()
+        parameters = sum(parameter.numel() for parameter in learned if parameter.requires_grad)
         users = self.watchable()
         self.store.add_facts(
             self.run.id,
@@ -238,7 +239,7 @@ class _Execution:
                 if time.monotonic() - self.last_beat >= BEAT_EVERY:
                     self.last_beat = time.monotonic()
                     self.beat("refitting on training and validation ratings")
-        self.save_model(self.model.tensors())
+        self.save_model(self.model.tensors(), refitted=True)
         self.save_svd()
         self.judge = Judge(self.split, self.config, self.judge.baselines)
 
@@ -269,7 +270,7 @@ class _Execution:
         values = {"train/seconds": record.seconds}
         values |= {name if "/" in name else f"validation/{name}": value for name, value in record.validation.items()}
         if math.isfinite(record.loss):
-            values |= {"train/loss": record.loss} | ({"train/rmse": math.sqrt(record.loss)} if self.model.predicts_ratings else {})
+            values |= {"train/loss": record.loss} | ({"train/rmse": math.sqrt(record.loss)} if self.judge.rates(self.model) else {})
         if record.refeed_loss is not None:
             values["train/refeed_loss"] = record.refeed_loss
         self.add(record.step, record.epoch, values)
@@ -330,8 +331,8 @@ class _Execution:
         ended = time.monotonic()
         self.next_checkpoint = ended + max(CHECKPOINT_EVERY, (ended - started) / CHECKPOINT_SHARE)
 
-    def save_model(self, tensors: dict[str, Any]) -> None:
-        self.store.save(self.run.id, "model", tensors, {"model": self.config.model.model_dump(mode="json")})
+    def save_model(self, tensors: dict[str, Any], refitted: bool = False) -> None:
+        self.store.save(self.run.id, "model", tensors, {"model": self.config.model.model_dump(mode="json"), "refitted": refitted})
 
     def conclude(self) -> None:
         """Reads the test part, once, with the model of the best epoch (or refitted for as long), and stores the summary."""
@@ -353,7 +354,7 @@ class _Execution:
             **({"peak_gpu_memory_mb": torch.cuda.max_memory_allocated(self.device) / 1e6} if self.device.type == "cuda" else {}),
             "device": str(self.device),
         }
-        if self.model.predicts_ratings:
+        if self.judge.rates(self.model):
             pairs = self.judge.test_pairs(self.model)
             errors = {"errors": np.clip(pairs.predicted, *self.split.interactions.scale) - pairs.actual, "users": pairs.users}
             self.store.save(self.run.id, "errors", errors, {"fingerprint": self.split.fingerprint()})

@@ -84,7 +84,7 @@ class Progress:
     seconds: float = 0.0
     best_epoch: int = 0
     best_value: float = float("inf")
-    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
 
 
 class Trainer:
@@ -161,8 +161,8 @@ class Trainer:
         started = time.perf_counter()
         for batch in self.rows.batches(order[now.batch * size :], size):
             loss, refeed_loss = self._batch(batch, refeeding)
-            counted = self.passes.counted(batch)
-            sums += torch.stack([loss * counted, loss.new_tensor(counted), refeed_loss * len(batch)])
+            counted, refed = self.passes.counted(batch), self.passes.counted(batch, refed=True)
+            sums += torch.stack([loss * counted, refeed_loss * refed, *loss.new_tensor([counted, refed])])
             now.batch += 1
             now.step += 1
             now.seconds += time.perf_counter() - started
@@ -184,9 +184,9 @@ class Trainer:
         if best:
             now.best_value, now.best_epoch = value, now.epoch
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        total, counted, refed = sums.tolist()
-        seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0, 0.0]
-        refeed_loss = refed / len(self.taught) if refeeding else None
+        total, refed_total, counted, refed = sums.tolist()
+        seconds, now.seconds, now.sums = now.seconds, 0.0, [0.0, 0.0, 0.0, 0.0]
+        refeed_loss = refed_total / refed if refeeding else None
         return EpochRecord(now.epoch, now.step, total / counted, refeed_loss, validation, best, seconds)
 
     def settle(self) -> None:

@@ -92,7 +92,18 @@ class TrainingConfig(_Section):
     patience: int = Field(
         0, ge=0, title="Patience", description="Stop after this many epochs without a better validation metric; 0 = never."
     )
-    monitor: Literal["auto", "rmse", "rmse_clipped", "rmse_user_mean", "mae", "ndcg", "recall", "pairwise_random"] = Field(
+    monitor: Literal[
+        "auto",
+        "rmse",
+        "rmse_clipped",
+        "rmse_user_mean",
+        "mae",
+        "ndcg",
+        "recall",
+        "pairwise_random",
+        "pairwise_softmax",
+        "pairwise_popularity",
+    ] = Field(
         "auto",
         title="Chosen by",
         description="Validation metric that picks the best epoch, and that patience watches. auto: rmse of models that predict ratings, "
@@ -193,6 +204,13 @@ class RunConfig(_Section):
         monitor = self.training.monitor
         if not MODELS[self.model.name].rates and monitor.startswith(("rmse", "mae")):
             raise ValueError(f"{self.model.name} predicts no ratings, which training.monitor={monitor} needs: use auto or ndcg")
+        return self
+
+    @model_validator(mode="after")
+    def _feeds_back_what_can_go_in(self) -> Self:
+        if (self.refeed.steps or self.noise.kind != "none") and not MODELS[self.model.name].refeeds:
+            able = ", ".join(name for name, entry in MODELS.items() if entry.refeeds)
+            raise ValueError(f"noise and re-feeding are for {able}, not for {self.model.name}: set noise.kind=none and refeed.steps=0")
         return self
 
     @model_validator(mode="after")

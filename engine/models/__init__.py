@@ -44,6 +44,7 @@ class Entry(NamedTuple):
         trains: it learns by gradient steps; the others are fitted at once.
         folds_in: it scores users outside the training data; the others learn something for each user. (An item-based autoencoder
             does not either: that is its orientation's doing.)
+        refeeds: rows of ratings go in and come out, so that noise on the input and dense re-feeding have a meaning.
     """
 
     title: str
@@ -52,11 +53,12 @@ class Entry(NamedTuple):
     rates: bool = True
     trains: bool = True
     folds_in: bool = True
+    refeeds: bool = False
 
 
 MODELS: dict[str, Entry] = {
-    "autoencoder": Entry("Deep autoencoder", AutoencoderConfig, "engine.models.autoencoder:Autoencoder"),
-    "vae": Entry("Variational autoencoder for ratings", VAEConfig, "engine.models.vae:VAE"),
+    "autoencoder": Entry("Deep autoencoder", AutoencoderConfig, "engine.models.autoencoder:Autoencoder", refeeds=True),
+    "vae": Entry("Variational autoencoder for ratings", VAEConfig, "engine.models.vae:VAE", refeeds=True),
     "sparsefc": Entry("SparseFC (kernel autoencoder)", SparseFCConfig, "engine.models.kernel:SparseFC", folds_in=False),
     "glocal-k": Entry("GLocal-K (local and global kernels)", GLocalKConfig, "engine.models.glocal_k:GLocalK", folds_in=False),
     "weighted-bce": Entry("Autoencoder with weighted BCE", WeightedBCEConfig, "engine.models.weighted_bce:WeightedBCE", rates=False),

@@ -110,11 +110,11 @@ class Autoencoder(nn.Module, Recommender):
         with torch.no_grad():
             self.decoder_bias[-1].copy_(torch.as_tensor(means))
 
-    def default(self, x: SparseRows) -> Tensor | None:
-        """Value of unobserved inputs of each row [rows]; None where it is 0 for all."""
+    def default(self, x: SparseRows, kept: Tensor | None = None) -> Tensor | None:
+        """Value of unobserved inputs of each row [rows]; None where it is 0 for all. `kept`: 1 for entries that it may go by, else 0."""
         if self.config.default == "zero":
             return None
-        return x.means if self.config.default == "mean" else torch.full((len(x),), self.config.default_rating, device=x.values.device)
+        return x.means(kept) if self.config.default == "mean" else torch.full((len(x),), self.config.default_rating, device=x.values.device)
 
     def filled(self, x: SparseRows) -> Tensor:
         """The whole input, dense [rows × columns]."""

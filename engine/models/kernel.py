@@ -60,6 +60,9 @@ class SparseFC(Autoencoder):
             hidden = activate(torch.addmm(bias, hidden, self.effective(layer)))
         return hidden
 
+    def last_hidden(self, x: SparseRows | Tensor, users: SparseRows | None = None) -> Tensor:
+        return self.encode(x, users)  # the one matrix out follows, and is costly to make
+
     @property
     def _outward(self) -> list[Tensor]:
         return [self.effective(len(self.encoder))]

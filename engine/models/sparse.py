@@ -85,10 +85,13 @@ class SparseRows:
         """Position of each entry in the flattened dense batch, int64."""
         return self.rows.long() * self.n_columns + self.columns
 
-    @property
-    def means(self) -> Tensor:
-        """Mean of each row's entries, 0 for a row without any."""
-        return torch.segment_reduce(self.values, "sum", offsets=self.crow.long()) / self.counts.clamp(min=1)
+    def means(self, kept: Tensor | None = None) -> Tensor:
+        """Mean of each row's entries, or of those `kept` (1; others 0) [entries]; 0 for a row without any."""
+        offsets = self.crow.long()
+        if kept is None:
+            return torch.segment_reduce(self.values, "sum", offsets=offsets) / self.counts.clamp(min=1)
+        sums, counts = (torch.segment_reduce(values, "sum", offsets=offsets) for values in (self.values * kept, kept))
+        return sums / counts.clamp(min=1)
 
     def with_values(self, values: Tensor) -> SparseRows:
         """The same pattern with other values [entries]."""

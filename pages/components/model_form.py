@@ -47,9 +47,9 @@ def in_sight(path: str) -> bool:
 
 def applies(section: str) -> bool:
     """Whether a section of the configuration has a meaning for the chosen model."""
-    if section == "refeed":
-        return _is_autoencoder()
     entry = MODELS[draft.values()[NAME]]
+    if section in ("noise", "refeed"):
+        return entry.refeeds
     return section not in OF_RATINGS or (entry.trains and entry.rates)
 
 
@@ -109,8 +109,8 @@ def _size(shape: tuple[int, int] | None) -> str:
         chosen: RunConfig = draft.config()
     except InputError:
         return mirror
-    # What describes users makes an input wider that is not known here; a variational one has a second code layer.
-    if shape is None or type(chosen.model) is not AutoencoderConfig or chosen.model.user_features:
+    # What describes users makes the input wider, by how much is not known here.
+    if shape is None or not isinstance(chosen.model, AutoencoderConfig) or chosen.model.user_features:
         return mirror
     weights = parameter_count(chosen.model, shape[1] if chosen.model.orientation == "user" else shape[0])
     size = weights * BYTES_PER_WEIGHT[chosen.training.optimizer] / 1e6
