@@ -73,23 +73,49 @@ def evaluate_ratings(
     return metrics if protocol == "prediction" else {f"reconstruction_{name}": value for name, value in metrics.items()}
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """How well each user's items are ranked.
+
+    Attributes:
+        users: those with a relevant item, by position.
+        values: metric, such as `ndcg@100` → its value for each of them.
+        coverage: of the catalogue by all lists together, at each cut-off.
+    """
+
+    users: np.ndarray
+    values: dict[str, np.ndarray]
+    coverage: dict[str, float]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Means over the users, each with its standard error beside it, as `ndcg@100_se`."""
+        return over_users(self.values) | self.coverage
+
+
 def evaluate_ranking(
     model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False
 ) -> dict[str, float]:
+    """The metrics of `rank_users`; empty when no user has a relevant item."""
+    ranked = rank_users(model, split, part, ks=ks, liked=liked, pairwise=pairwise)
+    return {} if ranked is None else ranked.metrics
+
+
+def rank_users(model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False) -> Ranked | None:
     """Recall, precision, NDCG, MAP, novelty and coverage at each cut-off, over the whole catalogue, without sampled negatives.
 
     A user's other known items (visible, and validation when testing) are left out of the ranking; held-out items rated from
-    `liked` up are relevant. Users without a relevant item are not counted. Empty when no user has one. What is a mean over users
-    has its standard error beside it, as `ndcg@100_se`.
+    `liked` up are relevant. Users without a relevant item are not counted. None when no user has one.
 
     Args:
         ks: cut-offs; the names are such as `ndcg@100`.
-        pairwise: adds pairwise_random, pairwise_softmax and pairwise_popularity; unwatched is what a user has no rating for at all.
+        pairwise: adds pairwise_random, pairwise_softmax and pairwise_popularity; unwatched is what a user has no rating for in this
+            part or those before.
     """
     relevant = liked_items(split.part(part), liked)
     users = np.flatnonzero(np.diff(relevant.indptr))
     if not len(users):
-        return {}
+        return None
     known = split.visible if part == "validation" else split.interactions.pick(split.labels != TEST)
     lists = _Lists(split.train, ks)
     weights = negative_weights(*popularity(split.train))
@@ -99,10 +125,11 @@ def evaluate_ranking(
     for some in chunks(users, relevant.shape[1]):
         scores = score(some)
         if pairwise:
-            pairs.append(pairwise_accuracy(scores, relevant[some], split.interactions.ratings[some], sampled))
+            pairs.append(pairwise_accuracy(scores, relevant[some], (known + split.part(part))[some], sampled))
         lists.add(_masked(scores, known[some]), relevant[some])
     accuracy = zip(weights, np.concatenate(pairs).T, strict=True) if pairs else ()
-    return lists.metrics() | over_users({f"pairwise_{sampler}": values for sampler, values in accuracy})
+    values = lists.values() | {f"pairwise_{sampler}": shares for sampler, shares in accuracy}
+    return Ranked(users, values, lists.coverage())
 
 
 class _Lists:
@@ -129,9 +156,11 @@ class _Lists:
                 self.per_user.setdefault(f"{name}@{k}", []).append(values)
             self.recommended[k][best[:, :k][listed[:, :k]]] = True
 
-    def metrics(self) -> dict[str, float]:
-        means = over_users({name: np.concatenate(values) for name, values in self.per_user.items()})
-        return means | {f"coverage@{k}": float(items.mean()) for k, items in self.recommended.items()}
+    def values(self) -> dict[str, np.ndarray]:
+        return {name: np.concatenate(values) for name, values in self.per_user.items()}
+
+    def coverage(self) -> dict[str, float]:
+        return {f"coverage@{k}": float(items.mean()) for k, items in self.recommended.items()}
 
 
 def rates(model: Recommender, data: Interactions) -> bool:
@@ -139,15 +168,28 @@ def rates(model: Recommender, data: Interactions) -> bool:
     return model.predicts_ratings and not data.one_class
 
 
-def evaluate(model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False) -> dict[str, float]:
-    """Every metric that the model can be judged by, on one part of a split; `ks`, `liked` and `pairwise` as in `evaluate_ranking`.
+@dataclass(frozen=True)
+class Judged:
+    """One model on one part of a split: predictions where it is judged by its ratings, rankings where somebody liked something."""
+
+    pairs: Predictions | None
+    ranked: Ranked | None
+    scale: tuple[float, float]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every metric that the model can be judged by."""
+        ratings = {} if self.pairs is None else rating_metrics(self.pairs.predicted, self.pairs.actual, self.pairs.users, self.scale)
+        return ratings | ({} if self.ranked is None else self.ranked.metrics)
+
+
+def judge(model: Recommender, split: Split, part: str, *, ks: Sequence[int], liked: float, pairwise: bool = False) -> Judged:
+    """Everything that the model can be judged by, on one part of a split; `ks`, `liked` and `pairwise` as in `rank_users`.
 
     Where all ratings are alike these are rankings alone, whatever the model.
     """
-    ratings = {}
-    if rates(model, split.interactions):
-        ratings = evaluate_ratings(model, split.visible, split.part(part), split.interactions.scale)
-    return ratings | evaluate_ranking(model, split, part, ks=ks, liked=liked, pairwise=pairwise)
+    pairs = predict(model, split.visible, split.part(part)) if rates(model, split.interactions) else None
+    return Judged(pairs, rank_users(model, split, part, ks=ks, liked=liked, pairwise=pairwise), split.interactions.scale)
 
 
 def by_activity(

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from engine.config import RunConfig
 from engine.errors import InputError
-from engine.evaluation import Predictions, by_activity, evaluate, evaluate_ranking, evaluate_ratings, predict, rates
-from engine.metrics import rating_metrics, rmse_difference
+from engine.evaluation import Judged, Predictions, by_activity, evaluate_ranking, evaluate_ratings, judge, predict, rates
+from engine.metrics import bootstrap_rmse, rating_metrics, rmse_difference
 from engine.models.contract import ClosedForm, Recommender
 from engine.splits import Split
 
@@ -35,6 +36,7 @@ class Judge:
         if split.interactions.one_class:
             refuse_rating_errors(config)
         self.split, self.options, self.training, self.baselines = split, config.evaluation, config.training, baselines
+        self.judged: dict[str, Judged] = {}
 
     @cached_property
     def liked(self) -> float:
@@ -67,7 +69,10 @@ class Judge:
 
     def _ranking(self, model: Recommender) -> dict[str, float]:
         pairwise = self.monitor(model).startswith("pairwise")
-        return evaluate_ranking(model, self.split, "validation", ks=self.options.cutoffs, liked=self.liked, pairwise=pairwise)
+        found = evaluate_ranking(model, self.split, "validation", ks=self.options.cutoffs, liked=self.liked, pairwise=pairwise)
+        if not found:
+            raise InputError(f"No validation rating is {self.liked:g} or higher, so no ranking can pick an epoch: lower evaluation.liked.")
+        return found
 
     def _rating(self, model: Recommender) -> dict[str, float]:
         pairs = predict(model, self.split.visible, self.split.validation)
@@ -96,33 +101,67 @@ class Judge:
             found[name] = {**rank_of(baseline), "validation": metrics}
         return found
 
-    def conclude(self, model: Recommender, part: str) -> dict[str, Any]:
+    def conclude(self, model: Recommender, part: str) -> dict[str, dict[str, float]]:
         """Metrics of the model and of each baseline on the same pairs of one part; to be called for the test part once."""
-        return {"model": self._every(model, part), **{name: self._every(baseline, part) for name, baseline in self.baselines.items()}}
+        self.judged = {"model": self._judge(model, part), **{name: self._judge(other, part) for name, other in self.baselines.items()}}
+        return {name: one.metrics for name, one in self.judged.items()}
 
-    def _every(self, model: Recommender, part: str) -> dict[str, float]:
-        return evaluate(model, self.split, part, ks=self.options.cutoffs, liked=self.liked, pairwise=self.options.pairwise)
+    def _judge(self, model: Recommender, part: str) -> Judged:
+        return judge(model, self.split, part, ks=self.options.cutoffs, liked=self.liked, pairwise=self.options.pairwise)
 
     def compare(self, model: Recommender) -> dict[str, Any]:
-        """What the errors of a model that is judged by its ratings tell beyond the metrics.
+        """What the errors of a model that is judged by its ratings tell beyond the metrics, after the test part was concluded.
 
         Returns:
             `difference` of the test RMSE to SVD's with the half-width of its interval; `by_activity` of the user; `reconstruction`: the
-            errors on training ratings, and `reconstruction_mse` with every rating as input and as target: no predictions.
+            errors on training ratings, and `reconstruction_mse` with every rating as input and as target: no predictions; `held_out`
+            where nothing was chosen on validation ratings: the errors on these and the test ratings together.
         """
-        if not self.rates(model):
+        mine, svd = self.judged["model"].pairs, self.judged["svd"].pairs
+        if mine is None or svd is None:
             return {}
-        mine, svd = self.test_pairs(model), self.test_pairs(self.baselines["svd"])
         difference, interval = rmse_difference(mine.errors, svd.errors, mine.users)
         counts = {"pairs": len(mine.users), "users": len(np.unique(mine.users))}
         return {
             "difference": {"svd": [difference, interval], **counts},
             "reconstruction": self._reconstruction(model),
             "by_activity": by_activity(mine, np.diff(self.split.visible.indptr), scale=self.split.interactions.scale),
+            "held_out": self._held_out(model, mine),
         }
 
-    def test_pairs(self, model: Recommender) -> Predictions:
-        return predict(model, self.split.visible, self.split.test)
+    def _held_out(self, model: Recommender, test: Predictions) -> dict[str, float]:
+        """Global RMSEs and the 95 % interval of the clipped one; nothing where an epoch was picked or the model was refitted."""
+        if self.training.keep != "last" or self.training.refit or self.training.patience:
+            return {}
+        other = predict(model, self.split.visible, self.split.validation)
+        pairs = Predictions(*(np.concatenate(both) for both in zip(vars(other).values(), vars(test).values(), strict=True)))
+        value, low, high = bootstrap_rmse(self._clipped(pairs), pairs.users)
+        sizes = {"held_out_pairs": len(pairs.users), "held_out_users": len(np.unique(pairs.users))}
+        ends = {"held_out_rmse_clipped_low": low, "held_out_rmse_clipped_high": high}
+        return {"held_out_rmse": self._metrics(pairs)["rmse"], "held_out_rmse_clipped": value, **ends, **sizes}
+
+    def per_user(self) -> dict[str, dict[str, np.ndarray]]:
+        """What was concluded of the model, so that it can be compared with others later.
+
+        Returns:
+            `errors` of a model that is judged by its ratings: of each test pair clipped and not, with the user's position and a
+            number that the pair has in every split; `ranking`: of each user with a liked item, his number and every metric.
+        """
+        test, found = self.judged["model"], {}
+        users, items = (
+            pd.util.hash_array(table.index.to_numpy()) for table in (self.split.interactions.users, self.split.interactions.items)
+        )
+        if test.pairs is not None:
+            of_pairs = users[test.pairs.users] ^ (items[self.split.test.indices] * np.uint64(3))
+            errors = {"errors": self._clipped(test.pairs), "unclipped": test.pairs.errors}
+            found["errors"] = {**errors, "users": test.pairs.users, "pairs": of_pairs.view(np.int64)}
+        if test.ranked is not None:
+            values = {name: each.astype(np.float32) for name, each in test.ranked.values.items()}
+            found["ranking"] = {"users": users[test.ranked.users].view(np.int64), **values}
+        return found
+
+    def _clipped(self, pairs: Predictions) -> np.ndarray:
+        return np.clip(pairs.predicted, *self.split.interactions.scale) - pairs.actual
 
     def _reconstruction(self, model: Recommender) -> dict[str, float]:
         visible, everything = self.split.visible, self.split.interactions

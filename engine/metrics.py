@@ -60,14 +60,18 @@ def rating_metrics(predicted: np.ndarray, actual: np.ndarray, users: np.ndarray,
     """rmse, rmse_clipped, rmse_user_mean and mae of pairs; three arrays of one length, `users` being any integer labels."""
     errors = predicted - actual
     clipped = np.clip(predicted, *scale) - actual
-    counts = np.bincount(users)
-    per_user = np.bincount(users, weights=clipped**2)[counts > 0] / counts[counts > 0]
     return {
         "rmse": root_mean_square(errors),
         "rmse_clipped": root_mean_square(clipped),
-        "rmse_user_mean": float(np.sqrt(per_user).mean()),
+        "rmse_user_mean": float(rmse_of_users(clipped, users).mean()),
         "mae": float(np.abs(errors).mean()),
     }
+
+
+def rmse_of_users(errors: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """The RMSE of each user who has pairs, in the order of their labels."""
+    sizes, (squares,) = _per_user(users, errors)
+    return np.sqrt(squares / sizes)
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:

@@ -279,6 +279,7 @@ class _Execution:
         broken = self.model.trains and not math.isfinite(record.loss + record.validation[monitor])
         if broken:
             self.flush()
+            self.store.add_facts(self.run.id, {"diverged_epoch": record.epoch})
             raise Diverged(
                 f"The loss stopped being a number in epoch {record.epoch}: try a lower learning rate than {self.config.training.lr:g}"
                 + (", or re-feeding from a later epoch." if self.config.refeed.steps else ".")
@@ -354,10 +355,8 @@ class _Execution:
             **({"peak_gpu_memory_mb": torch.cuda.max_memory_allocated(self.device) / 1e6} if self.device.type == "cuda" else {}),
             "device": str(self.device),
         }
-        if self.judge.rates(self.model):
-            pairs = self.judge.test_pairs(self.model)
-            errors = {"errors": np.clip(pairs.predicted, *self.split.interactions.scale) - pairs.actual, "users": pairs.users}
-            self.store.save(self.run.id, "errors", errors, {"fingerprint": self.split.fingerprint()})
+        for name, arrays in self.judge.per_user().items():
+            self.store.save(self.run.id, name, {**arrays}, {"fingerprint": self.split.fingerprint()})
         self.store.beat(self.run.id, epoch=self.epochs)
         self.store.finish(self.run.id, "finished", summary=summary)
         self.store.discard(self.run.id, "checkpoint")

@@ -29,7 +29,7 @@ CHANCE = (
     "▲ ours is higher, ▼ ours is lower than published. Of one seed, nothing is known of chance; of several, a difference within the "
     "95 % interval of our mean is not distinguishable."
 )
-STALE = "Figures measured under other settings than the rows have now: {}. The conclusions below rest on them until the rows are run again."
+STALE = "Figures measured under other settings than the rows have now: {}. They decide no conclusion, and go once the rows are run."
 RESUMABLE = ("paused", "stopped", "crashed")
 TICK = 2.0
 MOST_SEEDS = 10
@@ -248,8 +248,8 @@ def _claims(judged: list[dict[str, Any]]) -> None:
     with st.container(border=True):
         st.markdown(
             "**Their conclusions on our figures**",
-            help="A conclusion holds if every comparison behind it does. ± is the half-width of a 95 % interval: of errors on the same "
-            "test pairs by the bootstrap over users, otherwise by Student's t over the seeds; where it covers 0, nothing can be told.",
+            help="A conclusion holds if every comparison behind it does. ± is the half-width of a 95 % interval: over the seeds by "
+            "Student's t, and over the test users where the runs kept what happened to each; where it covers 0, nothing can be told.",
         )
         for one in judged:
             reproduced.claim(one)

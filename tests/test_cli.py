@@ -219,7 +219,7 @@ def test_submitted_runs_are_trained_by_the_daemon_and_obey():
         end_engine(os.environ["ENCORE_HOME"])
 
 
-def wait_for(run_id, condition, seconds=60):
+def wait_for(run_id, condition, seconds=180):
     deadline = time.monotonic() + seconds
     while True:
         run = last_json(call("show", run_id, "--json"))

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from engine import evaluation
-from engine.evaluation import LeakError, Predictions, by_activity, choose_rank, evaluate, evaluate_ranking, evaluate_ratings, predict, rates
+from engine.evaluation import LeakError, Predictions, by_activity, choose_rank, evaluate_ranking, evaluate_ratings, judge, predict, rates
 from engine.interactions import from_frame
 from engine.models import MeanConfig, PopularityConfig, SVDConfig
 from engine.models.baselines import Mean, Popularity
@@ -77,17 +77,17 @@ def test_reconstruction_is_possible_under_its_own_name_only(split):
 
 def test_copying_the_input_is_no_better_than_the_mean(split):
     copier, mean = fitted(Copier, MeanConfig(), split), fitted(Mean, MeanConfig(), split)
-    assert evaluate(copier, split, "test", ks=(5,), liked=4)["rmse"] == pytest.approx(
-        evaluate(mean, split, "test", ks=(5,), liked=4)["rmse"]
+    assert judge(copier, split, "test", ks=(5,), liked=4).metrics["rmse"] == pytest.approx(
+        judge(mean, split, "test", ks=(5,), liked=4).metrics["rmse"]
     )
 
 
 def test_svd_solves_the_checkerboard_with_one_singular_value(split):
     svd = choose_rank(split, 8)
-    test = evaluate(svd, split, "test", ks=(5,), liked=4)
+    test = judge(svd, split, "test", ks=(5,), liked=4).metrics
     assert svd.config.rank == 1
-    assert test["rmse"] < 1.6 < 1.9 < evaluate(fitted(Mean, MeanConfig(), split), split, "test", ks=(5,), liked=4)["rmse"]
-    popular = evaluate(fitted(Popularity, PopularityConfig(), split), split, "test", ks=(5,), liked=4)
+    assert test["rmse"] < 1.6 < 1.9 < judge(fitted(Mean, MeanConfig(), split), split, "test", ks=(5,), liked=4).metrics["rmse"]
+    popular = judge(fitted(Popularity, PopularityConfig(), split), split, "test", ks=(5,), liked=4).metrics
     assert test["ndcg@5"] > 1.5 * popular["ndcg@5"]
 
 
@@ -116,7 +116,7 @@ PER_USER = ("recall", "precision", "ndcg", "map", "novelty")
 
 
 def test_a_model_that_only_ranks_has_no_rating_metrics(split):
-    metrics = evaluate(fitted(Popularity, PopularityConfig(), split), split, "test", ks=(5,), liked=4)
+    metrics = judge(fitted(Popularity, PopularityConfig(), split), split, "test", ks=(5,), liked=4).metrics
     assert set(metrics) == {f"{name}@5{error}" for name in PER_USER for error in ("", "_se")} | {"coverage@5"}
 
 
@@ -164,9 +164,9 @@ def test_each_cut_off_is_what_it_would_be_alone(split):
 
 def test_metrics_do_not_depend_on_how_users_are_cut_into_blocks(split, monkeypatch):
     model = fitted(Popularity, PopularityConfig(), split)
-    whole = evaluate(model, split, "test", ks=(3, 10), liked=4, pairwise=True)
+    whole = judge(model, split, "test", ks=(3, 10), liked=4, pairwise=True).metrics
     monkeypatch.setattr(evaluation, "chunks", lambda users, n_items: np.array_split(users, 7))
-    assert evaluate(model, split, "test", ks=(3, 10), liked=4, pairwise=True) == pytest.approx(whole)
+    assert judge(model, split, "test", ks=(3, 10), liked=4, pairwise=True).metrics == pytest.approx(whole)
 
 
 def test_pairwise_by_hand(small):
@@ -230,7 +230,7 @@ def test_where_all_ratings_are_alike_only_rankings_are_judged(value):
     split = make_split(data, RandomOptions(test=0.2, validation=0.2))
     mean = fitted(Mean, MeanConfig(), split)
     assert not rates(mean, data)
-    found = evaluate(mean, split, "test", ks=(5,), liked=value)
+    found = judge(mean, split, "test", ks=(5,), liked=value).metrics
     assert "ndcg@5" in found
     assert not [name for name in found if "rmse" in name or "mae" in name]
 

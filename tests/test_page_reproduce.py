@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import background, reproduce
-from engine.config import differences, parse
+from engine.config import flatten, parse
 from engine.reproduce import Difference, Kept, Result, results, wording
 from engine.settings import settings
 from engine.store import RunStore
@@ -54,7 +54,7 @@ def rows(page: AppTest) -> list[dict]:
 
 def planted(one: Table, row: str, seed: int, **figures: float) -> Result:
     """What a finished run of a row leaves."""
-    values = differences(reproduce.configuration(one, one.row(row), None, seed))
+    values = flatten(reproduce.configuration(one, one.row(row), None, seed))
     return Result(one.dataset, row, seed, figures, values, {"epochs": 7}, 2.0, 0.0)
 
 
@@ -118,11 +118,11 @@ def test_of_other_data_no_difference_is_shown():
 def test_verdicts_are_badges_with_their_evidence():
     one = table("3-leaky")
     first = ("as published (leaky)", "reconstruction_rmse")
-    found = Difference(one.dataset, first, (first[0], "rmse"), -0.2, 0.05, 1, 101)
+    found = Difference(one.dataset, first, (first[0], "rmse"), -0.2, 0.05, 1, "users", "101 pairs")
     reproduce.write(one, Kept([planted(one, first[0], 0, reconstruction_mse=0.16)], [found]))
     page = visit(table="3-leaky")
     seen = re.sub(r"\\(.)", r"\1", said(page))
-    assert "reconstruction_rmse − rmse: -0.2000 ± 0.0500 (1 seed, 101 pairs" in seen
+    assert "reconstruction_rmse − rmse: -0.2000 ± 0.0500 over users (1 seed, 101 pairs" in seen
     assert re.findall(r"(?:holds|does not hold|open)(?=\])", seen).count("holds") == 2
 
 
@@ -225,7 +225,13 @@ def test_reconstruction_stands_beside_prediction():
     assert "RMSE 1.000, 95 % interval 0.800 to 1.250, of 101 unseen ratings of 14 users" in said(page)
     shown = next(line for line in rows(page) if line["row"] == "as published (leaky)")
     assert (shown["test_pairs"], shown["test_users"]) == (101, 14)
-    assert shown["rmse_clipped ours"] == "1.0000 [0.8000, 1.2500]"
+    every = {"held_out_rmse": 1.3, "held_out_rmse_clipped": 1.2, "held_out_rmse_clipped_low": 1.0, "held_out_rmse_clipped_high": 1.4}
+    sizes = {"held_out_pairs": 188, "held_out_users": 14}
+    reproduce.write(one, Kept([planted(one, "as published (leaky)", 0, **figures, **every, **sizes)]))
+    page = visit(table=one.name)
+    assert "RMSE 1.200, 95 % interval 1.000 to 1.400, of 188 unseen ratings of 14 users" in said(page)
+    shown = next(line for line in rows(page) if line["row"] == "as published (leaky)")
+    assert shown["held_out_rmse_clipped ours"] == "1.2000 [1.0000, 1.4000]"
     assert "Reconstruction is not prediction" not in said(visit(table="5-hybrid"))
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as numbers
 
 from engine import reproduce
 from engine.__main__ import main
+from engine.config import flatten
 from engine.errors import InputError
 from engine.reproduce import Difference, Kept, Result, docs, results, wording
 from engine.reproduce.comparisons import UNKNOWN, wanted_differences
-from engine.reproduce.leak import PUBLISHED
 from engine.settings import settings
 from engine.store import RunStore
 from engine.tables import Claim, Row, Table, table, tables
@@ -26,7 +26,8 @@ COMPARED = Claim(text="a beats b", better=("a",), than=("b",))
 
 
 def planted(row: str, seed: int = 0, **figures: float) -> Result:
-    return Result("synthetic", row, seed, figures, {}, {"epochs": 5}, 2.0, 0.0)
+    settings = flatten(reproduce.configuration(made(), made().row(row), "synthetic", seed))
+    return Result("synthetic", row, seed, figures, settings, {"epochs": 5}, 2.0, 0.0)
 
 
 def made(*claims: Claim, metric: str = "rmse", **fields) -> Table:
@@ -51,6 +52,7 @@ def apart(value: float, half: float, first: str = "a", second: str = "b", figure
 
 
 def verdict(claim: Claim, kept: Kept) -> str:
+    kept = replace(kept, results=kept.results or [planted(row) for row in ROWS])
     (one,) = reproduce.verdicts(made(claim), "synthetic", kept)
     return one.verdict
 
@@ -64,10 +66,10 @@ def own_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("value", "better", "not_better", "similar"),
     [
-        (-0.02, "holds", "does not hold", "does not hold"),
-        (0.02, "does not hold", "holds", "does not hold"),
-        (-0.005, "not distinguishable", "not distinguishable", "holds"),
-        (0.005, "not distinguishable", "not distinguishable", "holds"),
+        (-0.03, "holds", "does not hold", "does not hold"),
+        (0.03, "does not hold", "holds", "does not hold"),
+        (-0.005, "not distinguishable", "not distinguishable", "not distinguishable"),
+        (0.005, "not distinguishable", "not distinguishable", "not distinguishable"),
     ],
 )
 def test_a_verdict_follows_from_the_interval(value, better, not_better, similar):
@@ -75,6 +77,14 @@ def test_a_verdict_follows_from_the_interval(value, better, not_better, similar)
     assert verdict(COMPARED, kept) == better
     assert verdict(Claim(text="", not_better=("a",), than=("b",)), kept) == not_better
     assert verdict(Claim(text="", similar=("a", "b")), kept) == similar
+
+
+def test_similar_is_within_a_margin_surely():
+    similar = Claim(text="", similar=("a", "b"), margin=0.02)
+    assert verdict(similar, Kept([], [apart(0.005, 0.01)])) == "holds"
+    assert verdict(similar, Kept([], [apart(0.015, 0.01)])) == "not distinguishable"
+    assert verdict(similar, Kept([], [apart(-0.04, 0.01)])) == "does not hold"
+    assert verdict(similar, Kept([], [apart(0.0, UNKNOWN)])) == "not distinguishable", "nothing is known of chance"
 
 
 def test_what_is_not_measured_is_open_and_one_comparison_that_fails_fails_the_claim():
@@ -97,18 +107,55 @@ def test_better_than_all_others_is_compared_with_each():
 
 def test_two_figures_of_one_row_are_compared_across():
     claim = Claim(text="", across=("reconstruction_rmse", "rmse"), rows=("a",))
-    found = Difference("synthetic", ("a", "reconstruction_rmse"), ("a", "rmse"), -0.1, 0.02, 2)
-    (one,) = reproduce.verdicts(made(claim), "synthetic", Kept([], [found]))
+    found = Difference("synthetic", ("a", "reconstruction_rmse"), ("a", "rmse"), -0.1, 0.02, 2, "seeds")
+    (one,) = reproduce.verdicts(made(claim), "synthetic", Kept([planted("a")], [found]))
     assert one.verdict == "holds"
-    assert one.evidence == ["reconstruction_rmse − rmse: -0.1000 ± 0.0200 (2 seeds; negative: the first is better)"]
+    assert one.evidence == ["reconstruction_rmse − rmse: -0.1000 ± 0.0200 over seeds (2 seeds; negative: the first is better)"]
 
 
-def test_bounds_hold_for_the_mean_of_the_seeds():
-    kept = Kept([planted("a", 0, test=0.8), planted("a", 1, test=1.0)])
-    assert verdict(Claim(text="", rows=("a",), low=0.85, high=0.95), kept) == "holds"
-    assert verdict(Claim(text="", rows=("a",), high=0.89), kept) == "does not hold"
-    assert verdict(Claim(text="", rows=("a",), low=0.91), kept) == "does not hold"
+def test_bounds_hold_for_the_interval_of_the_seeds():
+    # Mean 0.9, standard deviation 0.01, t(0.975, 2) = 4.302653: 0.9 ± 0.0248.
+    kept = Kept([planted("a", 0, test=0.89), planted("a", 1, test=0.9), planted("a", 2, test=0.91)])
+    assert verdict(Claim(text="", rows=("a",), low=0.87, high=0.93), kept) == "holds"
+    assert verdict(Claim(text="", rows=("a",), high=0.92), kept) == "not distinguishable"
+    assert verdict(Claim(text="", rows=("a",), high=0.87), kept) == "does not hold"
+    assert verdict(Claim(text="", rows=("a",), low=0.93), kept) == "does not hold"
     assert verdict(Claim(text="", rows=("a", "b"), high=0.95), kept) == "open"
+    assert verdict(Claim(text="", rows=("a",), high=0.95), Kept([planted("a", test=0.94)])) == "holds", "of one seed, the value alone"
+
+
+def test_a_claim_of_one_dataset_says_nothing_of_others():
+    kept = Kept([planted("a", test=0.9)])
+    assert verdict(Claim(text="", rows=("a",), high=1.0, only_on=("netflix",)), kept) == "open"
+    assert verdict(Claim(text="", rows=("a",), high=1.0, only_on=("synthetic",)), kept) == "holds"
+
+
+def test_a_run_that_diverged_is_worse_than_any_that_did_not():
+    some = [planted("a", test=2.0, diverged_epoch=0), planted("b", diverged_epoch=3)]
+    found = reproduce.difference(made(), "synthetic", ("a", "test"), ("b", "test"), some)
+    assert found is not None
+    (one,) = reproduce.verdicts(made(COMPARED), "synthetic", Kept(some, [found]))
+    assert (one.verdict, one.evidence) == ("holds", ["b diverged, a did not"])
+    back = reproduce.difference(made(), "synthetic", ("b", "test"), ("a", "test"), some)
+    (one,) = reproduce.verdicts(made(Claim(text="", better=("b",), than=("a",))), "synthetic", Kept(some, [back]))
+    assert one.verdict == "does not hold"
+    assert reproduce.report(made(), "synthetic", Kept(some))["rows"][1]["diverged"] == [3]
+
+
+def test_figures_of_other_settings_are_shown_but_decide_nothing():
+    short = replace(planted("a", test=0.1), settings={**planted("a").settings, "training.epochs": 1})
+    kept = Kept([short, planted("b", test=0.9)])
+    first, second, _ = reproduce.report(made(COMPARED), "synthetic", kept)["rows"]
+    assert (first["mean"]["test"], first["other_settings"], second["other_settings"]) == (0.1, True, False)
+    assert reproduce.difference(made(), "synthetic", ("a", "test"), ("b", "test"), kept.results) is None
+    (one,) = reproduce.verdicts(made(COMPARED), "synthetic", replace(kept, differences=[apart(-0.8, 0.1)]))
+    assert one.verdict == "open"
+
+
+def test_a_field_that_came_later_counts_as_its_default():
+    old = {path: value for path, value in planted("a").settings.items() if path not in ("training.lbfgs_steps", "model.dropout")}
+    assert reproduce.other_settings(made(), replace(planted("a"), settings=old)) == {}
+    assert reproduce.other_settings(made(), replace(planted("b"), settings=old)) == {"model.dropout": 0.0}, "b has 0.1 now"
 
 
 def test_the_interval_over_seeds_is_students():
@@ -116,8 +163,30 @@ def test_the_interval_over_seeds_is_students():
     some = [planted("a", seed, test=0.9 - 0.01 * (seed + 1)) for seed in range(3)] + [planted("b", seed, test=0.9) for seed in range(4)]
     found = reproduce.difference(made(), "synthetic", ("a", "test"), ("b", "test"), some)
     assert found is not None
-    assert (found.value, found.seeds, found.pairs) == (pytest.approx(-0.02), 3, 0)
+    assert (found.value, found.seeds, found.over, found.on) == (pytest.approx(-0.02), 3, "seeds", "")
     assert found.half == pytest.approx(4.302653 * 0.01 / 3**0.5, rel=1e-6)
+
+
+def test_folds_share_training_data_so_the_interval_is_wider():
+    # Nadeau & Bengio: of 3 of 10 folds, the variance of the mean is s² (1/3 + 1/9).
+    one = made(folds=10).model_copy(update={"preset": "5-cross-validation"})
+    some = []
+    for row, values in (("a", (0.89, 0.88, 0.87)), ("b", (0.9, 0.9, 0.9))):
+        for seed, test in enumerate(values):
+            settings = flatten(reproduce.configuration(one, one.row(row), "synthetic", seed))
+            some.append(replace(planted(row, seed, test=test), settings=settings))
+    found = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), some)
+    assert found is not None
+    assert found.half == pytest.approx(4.302653 * 0.01 * (1 / 3 + 1 / 9) ** 0.5, rel=1e-6)
+
+
+def test_seeds_do_not_hide_how_few_users_there_are():
+    """A closed form repeats to the last digit; its figure is of so many users all the same."""
+    some = [planted("a", seed, test=0.42, **{"ndcg@10_se": 0.03}) for seed in range(3)]
+    some += [planted("b", seed, test=0.419, **{"ndcg@10_se": 0.04}) for seed in range(3)]
+    found = reproduce.difference(made(metric="ndcg@10"), "synthetic", ("a", "test"), ("b", "test"), some)
+    assert found is not None
+    assert (found.half, found.over) == (pytest.approx(1.96 * 0.05), "users")
 
 
 def test_where_higher_is_better_the_sign_turns():
@@ -132,9 +201,9 @@ def test_one_seed_without_errors_has_no_interval():
     found = reproduce.difference(made(), "synthetic", ("a", "test"), ("b", "test"), [planted("a", test=0.8), planted("b", test=0.9)])
     assert found is not None
     assert found.half == UNKNOWN
-    (one,) = reproduce.verdicts(made(COMPARED), "synthetic", Kept([], [found]))
+    (one,) = reproduce.verdicts(made(COMPARED), "synthetic", Kept([planted("a"), planted("b")], [found]))
     assert one.verdict == "not distinguishable"
-    assert "no interval from one seed" in one.evidence[0]
+    assert "no interval" in one.evidence[0]
 
 
 def test_seeds_that_only_one_row_has_do_not_count():
@@ -258,13 +327,44 @@ def test_per_user_errors_are_compared_user_by_user(store):
     found = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), some, store)
     assert found is not None
     # Users' differences −0.1, −0.3, −0.2: mean −0.2, standard deviation 0.1.
-    assert (found.value, found.half, found.pairs) == (pytest.approx(-0.2), pytest.approx(1.96 * 0.1 / 3**0.5), 3)
+    assert (found.value, found.half) == (pytest.approx(-0.2), pytest.approx(1.96 * 0.1 / 3**0.5))
+    assert (found.over, found.on) == ("users", "3 pairs")
     (judged,) = reproduce.verdicts(one, "synthetic", Kept(some, [found]))
     assert judged.verdict == "holds"
     with_errors(store, one, "c", 0, [1.1, 2.3, 3.2], [0, 1, 2], split="another")
     other = [some[0], replace(planted("b", test=2.2), run=store.list()[0].id)]
     apart = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), other, store)
-    assert apart is not None and apart.pairs == 0, "of another split: not the same pairs"
+    assert apart is not None and apart.on == "", "of another split: not the same pairs"
+
+
+def test_rows_of_other_users_are_compared_on_the_pairs_that_both_have(store):
+    one = made(COMPARED, metric="rmse_clipped")
+    runs = []
+    for row, errors, pairs in (("a", [1.0, 1.0, 2.0], [7, 8, 9]), ("b", [3.0, 1.0], [9, 8])):
+        run = finished(store, one, row, 0, 0.9)
+        arrays = {"errors": np.array(errors), "users": np.arange(len(pairs)), "pairs": np.array(pairs)}
+        store.save(run.id, "errors", arrays, {"fingerprint": row})
+        runs.append(replace(planted(row, test=9.0), run=run.id))
+    found = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), runs, store)
+    assert found is not None
+    # Pairs 8 and 9: errors 1 and 2 against 1 and 3.
+    assert (found.value, found.on) == (pytest.approx(2.5**0.5 - 5**0.5), "2 pairs")
+
+
+def test_rankings_are_compared_user_by_user_and_seed_by_seed(store):
+    one = made(COMPARED, metric="ndcg@10")
+    some = []
+    for row, values in (("a", ([0.5, 0.7, 0.6], [0.4, 0.6, 0.5])), ("b", ([0.3, 0.6, 0.3], [0.3, 0.6, 0.3]))):
+        for seed, each in enumerate(values):
+            run = finished(store, one, row, seed, 0.9)
+            store.save(run.id, "ranking", {"users": np.array([5, 3, 4]), "ndcg@10": np.array(each)}, {"fingerprint": "same"})
+            some.append(replace(planted(row, seed, test=float(np.mean(each))), run=run.id))
+    found = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), some, store)
+    assert found is not None
+    # Means over the seeds, user by user: 0.15, 0.05, 0.25, standard deviation 0.1; seeds 0.2 and 0.1, t(0.975, 1) = 12.7062.
+    assert found.value == pytest.approx(-0.15)
+    assert found.half == pytest.approx(np.hypot(1.96 * 0.1 / 3**0.5, 12.7062 * 0.05), rel=1e-4)
+    assert (found.over, found.on) == ("users and seeds", "3 users")
 
 
 def test_figures_that_are_defined_later_come_from_the_run_that_is_at_hand(store):
@@ -301,12 +401,10 @@ def test_what_a_table_prints_under_its_metrics_name_is_not_shown_twice():
 LEAKY = {"reconstruction_mse": 0.16, "rmse": 1.1, "rmse_clipped": 1.0, "test_pairs": 101, "test_users": 14}
 
 
-def planted_row(one: Table, row: str, **figures: float) -> Result:
+def planted_row(one: Table, row: str, dataset: str | None = None, **figures: float) -> Result:
     """A result of a row of a published table under its own settings."""
-    from engine.config import differences
-
-    settings = differences(reproduce.configuration(one, one.row(row), None, 0))
-    return Result(one.dataset, row, 0, figures, settings, {"epochs": 40, "device": "cpu", "threads": 2}, 60.0, 0.0)
+    settings = flatten(reproduce.configuration(one, one.row(row), dataset, 0))
+    return Result(dataset or one.dataset, row, 0, figures, settings, {"epochs": 40, "device": "cpu", "threads": 2}, 60.0, 0.0)
 
 
 def test_reconstruction_stands_beside_prediction_once_both_are_measured():
@@ -318,7 +416,10 @@ def test_reconstruction_stands_beside_prediction_once_both_are_measured():
     first, second = reproduce.report(one, None, Kept([planted_row(one, row, **LEAKY, **sure)]))["lesson"]
     assert "0.147" in first and "0.160" in first and "RMSEs 0.38 and 0.40" in first
     assert "101 later ratings of 14 users" in second and "95 % interval 0.80 to 1.25" in second
-    assert one.row(row).published["reconstruction_mse"] == PUBLISHED
+    assert one.leak is not None and one.row(row).published["reconstruction_mse"] == one.leak.published
+    every = {"held_out_rmse": 1.3, "held_out_rmse_clipped": 1.2, "held_out_pairs": 188, "held_out_users": 14}
+    _, second = reproduce.report(one, None, Kept([planted_row(one, row, **LEAKY, **sure, **every)]))["lesson"]
+    assert "188 later ratings of 14 users" in second and "RMSE of 1.30, and 1.20" in second
 
 
 def test_the_overview_counts_rows_and_verdicts_on_every_dataset_that_was_filled():
@@ -329,7 +430,7 @@ def test_the_overview_counts_rows_and_verdicts_on_every_dataset_that_was_filled(
     assert set(found["3-leaky", one.dataset]["verdicts"].values()) >= {len(one.claims)}
     assert found["3-svd-toy", "toy"]["measured"] == found["3-svd-toy", "toy"]["rows"] == 18
     mine = planted_row(one, "as published (leaky)", **LEAKY)
-    reproduce.write(one, Kept([mine, replace(mine, dataset="ml-100k", figures={"reconstruction_mse": 0.5})]))
+    reproduce.write(one, Kept([mine, planted_row(one, mine.row, "ml-100k", reconstruction_mse=0.5)]))
     found = {(each["table"], each["dataset"]): each for each in reproduce.overview()}
     assert found["3-leaky", one.dataset]["measured"] == found["3-leaky", "ml-100k"]["measured"] == 1
     assert found["3-leaky", one.dataset]["verdicts"]["holds"] == 1
@@ -346,7 +447,9 @@ def test_the_docs_page_has_every_table_and_says_what_was_measured_how():
     assert "`training.epochs` 7" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| as published (leaky) |")]
     assert "| 0.147367 | 0.1600 | ▲ +0.0126 worse |" in row and "| 101 | 14 | 1 | 40 | 1970-01-01 |" in row
-    assert "- **holds**: After 40 epochs the valid loss is 0.147" in text
+    assert "- **open**: After 40 epochs the valid loss is 0.147" in text, "its settings are not the row's"
+    reproduce.write(one, Kept([mine]))
+    assert "- **holds**: After 40 epochs the valid loss is 0.147" in reproduce.document()
     assert "Measured on cpu (2 threads)" in text
 
 

@@ -9,7 +9,7 @@ import torch
 from engine import experiment, runs
 from engine.config import merge, parse
 from engine.errors import InputError
-from engine.evaluation import evaluate
+from engine.evaluation import judge
 from engine.models import MODELS
 from engine.recommendations import for_new_user, for_user, read_ratings
 from engine.settings import settings
@@ -197,7 +197,7 @@ def test_refit_learns_from_validation_too_and_is_tested_alone(store):
     assert refitted.summary["baselines"]["bias"]["rmse"] != plain.summary["baselines"]["bias"]["rmse"], "baselines learn from the same"
     trained = experiment.load_model(refitted.id, store)
     assert trained.split.validation.nnz == 0
-    again = evaluate(trained.model, trained.split, "test", ks=(10,), liked=store.get(refitted.id).facts["liked"])
+    again = judge(trained.model, trained.split, "test", ks=(10,), liked=store.get(refitted.id).facts["liked"]).metrics
     assert again["rmse"] == pytest.approx(refitted.summary["metrics"]["test"]["rmse"], rel=1e-6)
 
 

@@ -8,17 +8,18 @@ docs/REPRODUCED.md shows what is kept.
 from engine.reproduce.comparisons import Verdict, difference, verdicts
 from engine.reproduce.docs import document, write_document
 from engine.reproduce.figures import result
-from engine.reproduce.leak import Leak, leak
-from engine.reproduce.measuring import configuration, measure, of_store, open_rows, with_store
+from engine.reproduce.leak import TwoErrors, leak
+from engine.reproduce.measuring import measure, with_store
 from engine.reproduce.overview import overview
 from engine.reproduce.report import lines, report
 from engine.reproduce.results import Difference, Kept, Result, read, write
+from engine.reproduce.rows import configuration, of_store, open_rows, other_settings
 
 __all__ = [
     "Difference",
     "Kept",
-    "Leak",
     "Result",
+    "TwoErrors",
     "Verdict",
     "configuration",
     "difference",
@@ -28,6 +29,7 @@ __all__ = [
     "measure",
     "of_store",
     "open_rows",
+    "other_settings",
     "overview",
     "read",
     "report",

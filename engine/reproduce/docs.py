@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.config import differences
 from engine.files import replacing
 from engine.metrics import definition
 from engine.reproduce import wording
-from engine.reproduce.measuring import configuration
 from engine.reproduce.overview import datasets_of, overview
 from engine.reproduce.report import report
 from engine.reproduce.results import Kept, Result, read
+from engine.reproduce.rows import other_settings
 from engine.tables import FIGURES, Table, tables
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "REPRODUCED.md"
@@ -34,8 +33,8 @@ and fills rows by a click.
 A table is filled by its command, row by row, over as many sittings as it takes; what is not measured yet is open. Ours are
 {wording.OURS}. The difference, ours minus
 published, stands where both are of the same data; of several seeds it is marked not distinguishable within the 95 % t interval of our
-mean. A conclusion of the authors holds if every comparison behind it does: ± is the half-width of a 95 % interval, over users where the
-errors are of the same test pairs, else over the seeds; where it covers 0, nothing can be told.
+mean. A conclusion of the authors holds if every comparison behind it does: ± is the half-width of a 95 % interval, over the seeds by
+Student's t, and over the test users where the runs kept what happened to each; where it covers 0, nothing can be told.
 """
 
 
@@ -111,17 +110,9 @@ def command(table: Table, dataset: str, mine: Sequence[Result] = ()) -> str:
     """The command line that gives these results; for the table's own dataset and one seed where there are none."""
     where = f" --dataset {dataset}" if dataset != table.dataset else ""
     seeds = len({one.seed for one in mine})
-    epochs = {_other_settings(table, one).get("training.epochs") for one in mine}
+    epochs = {other_settings(table, one).get("training.epochs") for one in mine}
     short = "".join(f" --epochs {only}" for only in epochs if len(epochs) == 1 and isinstance(only, int))
     return f"python -m engine reproduce {table.name}{where}" + (f" --seeds {seeds}" if seeds > 1 else "") + short
-
-
-def _other_settings(table: Table, one: Result) -> dict[str, Any]:
-    """What a result was measured with and its row does not say now."""
-    if one.row not in {row.name for row in table.rows}:
-        return {}
-    now = differences(configuration(table, table.row(one.row), one.dataset, one.seed))
-    return {path: one.settings.get(path, "default") for path in {**now, **one.settings} if one.settings.get(path) != now.get(path)}
 
 
 def _drawn(table: Table, found: dict[str, Any]) -> list[str]:
@@ -136,7 +127,7 @@ def _rows(table: Table, dataset: str, mine: Sequence[Result], found: dict[str, A
     rows = found["rows"]
     columns: dict[str, list[str]] = {"row": [_plain(row["row"]) for row in rows]}
     quoted = {row.name for row in table.rows if row.quoted}
-    columns["runs"] = ["quoted" if row["row"] in quoted else "open" if row["open"] else "" for row in rows]
+    columns["runs"] = ["quoted" if row["row"] in quoted else "open" if row["open"] else _diverged(row) for row in rows]
     for name in _drawn(table, found):
         columns[f"{name}, published"] = [
             wording.printed(row["published"][name]) if name in row["published"] else "" for row in found["rows"]
@@ -148,13 +139,17 @@ def _rows(table: Table, dataset: str, mine: Sequence[Result], found: dict[str, A
     columns["seeds"] = [str(row["seeds"] or "") for row in rows]
     columns["epochs"] = [", ".join(map(str, row["epochs"])) for row in rows]
     columns["date"] = [row["dates"][-1] if row["dates"] else "" for row in rows]
-    others = {one.row: _other_settings(table, one) for one in mine}
+    others = {one.row: other_settings(table, one) for one in mine}
     columns["other settings"] = [
         ", ".join(f"`{path}` {value}" for path, value in sorted(others.get(row["row"], {}).items())) for row in rows
     ]
     columns["note"] = [_plain(row["note"]) for row in rows]
     kept = {heading: cells for heading, cells in columns.items() if any(cells)}
     return [[*kept], *(list(cells) for cells in zip(*kept.values(), strict=True))]
+
+
+def _diverged(row: dict[str, Any]) -> str:
+    return f"diverged in epoch {', '.join(map(str, row['diverged']))}" if row["diverged"] else ""
 
 
 def _sums(found: dict[str, Any]) -> list[list[str]]:

@@ -7,53 +7,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.config import RunConfig, differences, parse
+from engine.config import RunConfig
 from engine.errors import InputError
 from engine.reproduce.comparisons import difference, wanted_differences
-from engine.reproduce.figures import result
+from engine.reproduce.figures import result, tells
 from engine.reproduce.results import Kept, Result, read, write
+from engine.reproduce.rows import changed, configuration, of_store, open_rows
 from engine.store import Run, RunStore
-from engine.tables import Row, Table
-
-
-def configuration(table: Table, row: Row, dataset: str | None, seed: int, epochs: int | None = None) -> RunConfig:
-    """The run of one row. `epochs`: instead of the table's, for a shorter look. Raises InputError."""
-    values = table.config(row, dataset, seed)
-    if epochs is not None:
-        values = {**values, "training": {**values.get("training", {}), "epochs": epochs}}
-    return parse(values)
-
-
-def of_store(table: Table, dataset: str | None, store: RunStore, seeds: int) -> list[tuple[Row, int, Run]]:
-    """Runs of the store that are runs of the table's rows, whatever their state, the newest of each row and seed."""
-    wanted = {}
-    for row in table.rows:
-        for seed in range(seeds):
-            if not row.quoted:
-                wanted[configuration(table, row, dataset, seed).model_dump_json()] = (row, seed)
-    found: dict[tuple[str, int], tuple[Row, int, Run]] = {}
-    for run in store.list(limit=None):
-        try:
-            row, seed = wanted[parse(run.config).model_dump_json()]
-        except (InputError, KeyError):
-            continue
-        found.setdefault((row.name, seed), (row, seed, run))
-    return list(found.values())
-
-
-def open_rows(table: Table, dataset: str | None, seeds: int, kept: Kept) -> list[tuple[Row, int, RunConfig]]:
-    """Row, seed and configuration of what is not kept yet, or was measured under other settings; one seed after the other."""
-    where = dataset or table.dataset
-    runnable = [row for row in table.rows if not row.quoted]
-    wanted = [(row, seed, configuration(table, row, dataset, seed)) for seed in range(seeds) for row in runnable]
-    return [one for one in wanted if not any(_same(result, where, *one) for result in kept.results)]
+from engine.tables import Table
 
 
 def with_store(table: Table, dataset: str | None, store: RunStore, seeds: int) -> Kept:
-    """What is kept of a table, with the finished runs of the store for what it lacks, and the differences that these change."""
+    """What is kept of a table, with the runs of the store that tell what it lacks, and the differences that these change."""
     where, kept = dataset or table.dataset, read(table)
     lacking = {(row.name, seed) for row, seed, _ in open_rows(table, dataset, seeds, kept)}
-    found = [one for one in of_store(table, dataset, store, seeds) if one[2].state == "finished" and (one[0].name, one[1]) in lacking]
+    found = [one for one in of_store(table, dataset, store, seeds) if tells(one[2]) and (one[0].name, one[1]) in lacking]
     fresh = {(row.name, seed): result(table, row, where, seed, run, store) for row, seed, run in found}
     results = [one for one in kept.results if one.dataset != where or (one.row, one.seed) not in fresh] + [*fresh.values()]
     known = {(one.dataset, one.first, one.second): one for one in kept.differences}
@@ -89,7 +57,7 @@ def measure(
         for row in table.rows:
             kept = read(table)
             config = None if row.quoted else configuration(table, row, dataset, seed, epochs)
-            if config is None or any(_same(one, where, row, seed, config) for one in kept.results):
+            if config is None or any(_measured(one, where, row.name, seed, config) for one in kept.results):
                 continue
             if time.monotonic() - started > minutes * 60:
                 tell(f"the time is over; {row.name} (seed {seed}) and what follows stay open")
@@ -98,6 +66,7 @@ def measure(
             done = run(config)
             if done.state != "finished":
                 tell(f"{row.name} (seed {seed}) is {done.state}: {done.error or ''}")
+            if not tells(done):
                 continue
             fresh = result(table, row, where, seed, done, store)
             others = [one for one in kept.results if (one.dataset, one.row, one.seed) != (where, row.name, seed)]
@@ -105,8 +74,8 @@ def measure(
     return _compared(table, where, store)
 
 
-def _same(kept: Result, dataset: str, row: Row, seed: int, config: RunConfig) -> bool:
-    return (kept.dataset, kept.row, kept.seed) == (dataset, row.name, seed) and kept.settings == differences(config)
+def _measured(one: Result, dataset: str, row: str, seed: int, config: RunConfig) -> bool:
+    return (one.dataset, one.row, one.seed) == (dataset, row, seed) and not changed(one.settings, config)
 
 
 def _compared(table: Table, dataset: str, store: RunStore) -> Kept:
@@ -130,7 +99,7 @@ def _anew(table: Table, one: Result, store: RunStore) -> Result:
         run, row = store.get(one.run), table.row(one.row)
     except InputError:
         return one
-    if run.id != one.run or run.state != "finished":
+    if run.id != one.run or not tells(run):
         return one
     fresh = result(table, row, one.dataset, one.seed, run, store)
     return replace(one, figures={**one.figures, **fresh.figures})

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.reproduce.comparisons import verdicts
 from engine.reproduce.results import Kept, read
+from engine.reproduce.rows import current
 from engine.tables import Table, tables
 
 VERDICTS = ("holds", "does not hold", "not distinguishable", "open")
@@ -15,13 +16,13 @@ VERDICTS = ("holds", "does not hold", "not distinguishable", "open")
 def overview() -> list[dict[str, Any]]:
     """Each table on each dataset that it was filled on (its own where on none): rows measured of all, and its verdicts counted.
 
-    Tables of sums are not computed here; `measured` counts all of their rows.
+    A row counts as measured under its own settings alone. Tables of sums are not computed here; `measured` counts all of their rows.
     """
     found = []
     for table in tables().values():
         kept = Kept() if table.exact else read(table)
         for dataset in datasets_of(table, kept):
-            done = {one.row for one in kept.results if one.dataset == dataset}
+            done = {one.row for one in current(table, dataset, kept.results)}
             rows = [row.name for row in table.rows if table.exact or not row.quoted]
             counted = Counter(one.verdict for one in verdicts(table, dataset, kept))
             found.append(

@@ -12,6 +12,7 @@ from engine.reproduce.comparisons import verdicts
 from engine.reproduce.exact import EXACT
 from engine.reproduce.leak import in_words, leak
 from engine.reproduce.results import Kept
+from engine.reproduce.rows import current
 from engine.tables import Table
 
 
@@ -20,8 +21,11 @@ def report(table: Table, dataset: str | None, kept: Kept) -> dict[str, Any]:
     where = dataset or table.dataset
     sums = EXACT[table.name]() if table.exact else {}
     rows = []
+    own = current(table, where, kept.results)
     for row in table.rows:
-        mine = [one for one in kept.results if (one.dataset, one.row) == (where, row.name)]
+        every = [one for one in kept.results if (one.dataset, one.row) == (where, row.name)]
+        # What was measured under other settings is shown where there is nothing better, but decides no claim.
+        mine = [one for one in own if one.row == row.name] or every
         names = sorted({name for one in mine for name in one.figures})
         values = {name: [one.figures[name] for one in mine if name in one.figures] for name in names}
         rows.append(
@@ -30,6 +34,8 @@ def report(table: Table, dataset: str | None, kept: Kept) -> dict[str, Any]:
                 "published": row.published,
                 "note": row.note,
                 "open": not mine and not row.quoted,
+                "other_settings": bool(mine) and mine[0] not in own,
+                "diverged": sorted({int(ended) for one in mine if (ended := one.figures.get("diverged_epoch"))}),
                 "seeds": len(mine),
                 "mean": sums.get(row.name) or {name: float(np.mean(found)) for name, found in values.items()},
                 "sd": {name: float(np.std(found, ddof=1)) for name, found in values.items() if len(found) > 1},

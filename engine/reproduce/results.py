@@ -19,8 +19,9 @@ class Result:
     """One row, measured once.
 
     Attributes:
-        figures: by name: the metrics on the test part, those of `tables.FIGURES`, `validation/…` and `…_se`.
-        settings: what differs from the defaults, by field path.
+        figures: by name: the metrics on the test part, those of `tables.FIGURES`, `validation/…` and `…_se`. Of a run that diverged,
+            `diverged_epoch` alone.
+        settings: every field of the configuration by its path, so that a default that changes later is noticed.
         facts: split fingerprint, sizes, versions, device, threads.
         date: seconds since 1970.
         run: id in the store that it was measured in.
@@ -41,7 +42,10 @@ class Result:
 class Difference:
     """Figure of one row minus that of another, negative where the first is better, and the half-width of its 95 % interval.
 
-    `seeds` is how many repetitions stand behind it. `pairs`: the interval is over users on the same test pairs, not over seeds.
+    Attributes:
+        seeds: how many repetitions stand behind it.
+        over: what the interval allows for: "seeds", "users", "users and seeds", or "" where nothing is known and it is endless.
+        on: what both rows were compared on, where that is known: "101 pairs", "604 users".
     """
 
     dataset: str
@@ -50,7 +54,8 @@ class Difference:
     value: float
     half: float
     seeds: int
-    pairs: int = 0
+    over: str = ""
+    on: str = ""
 
 
 @dataclass(frozen=True)

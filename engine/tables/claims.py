@@ -15,13 +15,19 @@ FIGURES: dict[str, str] = {
     "validation": "The table's metric on the validation part, at the best epoch.",
     "train": "The table's metric on the training ratings, which the model is shown: reconstruction.",
     "gap": "The table's metric on the test part minus that on the training ratings.",
+    "train_last": "RMSE of training in the last epoch, as the optimizer sees it: with dropout and noise, before the epoch's steps.",
+    "gap_last": "Validation RMSE of the last epoch minus the RMSE of training in it.",
+    "diverged_epoch": "The epoch in which the loss stopped being a number; 0 where it never did.",
+    "loss": "The model's own loss of training in the last epoch.",
     "parameters": "Weights and biases of the network.",
     "best_epoch": "The epoch with the best validation metric.",
-    "epochs_to_reach": "The first epoch whose validation metric is at the table's `reach` or below.",
-    "overfit": "The validation metric of the last epoch minus that of the best one.",
-    "jitter": "Mean absolute second difference of the validation metric from epoch to epoch: how noisy the curve is.",
-    "bump": "The validation metric after the first re-fed epoch minus that of the epoch before.",
-    "after_bump": "The best validation metric from the first re-fed epoch on, minus that of the epoch before it.",
+    "epochs_to_reach": "The first epoch whose validation metric is at the table's `reach` or better; if none, one more than were run.",
+    "overfit": "How much worse the validation metric of the last epoch is than that of the best one.",
+    "jitter": "Mean absolute second difference of the validation metric over the last half of the epochs: how noisy the curve is.",
+    "bump": "How much worse the validation metric is after the first re-fed epoch than after the epoch before.",
+    "after_bump": "How much worse the best validation metric from the first re-fed epoch on is than that of the epoch before it.",
+    "held_out_rmse": "Global RMSE of validation and test ratings together, of runs that chose nothing on validation.",
+    "held_out_rmse_clipped": "The same with predictions clipped to the rating scale.",
     "refeed_loss": "Mean squared error of the re-fed passes in the last epoch.",
     "reconstruction_mse": "Mean squared error of f(x) at the ratings that x itself holds, held-out ones included: no prediction.",
     "fewest_ratings": "Test RMSE of the group of users with the fewest visible ratings (`by_activity`).",
@@ -45,8 +51,9 @@ class Claim(BaseModel):
     """A conclusion of the authors. Rows are compared by `figure`; what is checked is one of these:
 
     `order`: each row is better than the next. `better` or `not_better`: each of these rows is (not) better than each of `than` (all
-    others when empty). `similar`: no two of the rows can be told apart. `across`: in each of `rows`, the first figure is better than
-    the second. `low`, `high`: in each of `rows`, the figure lies between them.
+    others when empty). `similar`: no two of the rows differ by `margin` or more. `across`: in each of `rows`, the first figure is better
+    than the second. `low`, `high`: in each of `rows`, the figure lies between them. `only_on`: datasets of which it is said, all when
+    empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -62,6 +69,8 @@ class Claim(BaseModel):
     rows: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    margin: float = 0.01
+    only_on: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_check(self) -> Self:
@@ -86,6 +95,5 @@ class Claim(BaseModel):
 
 def higher_is_better(figure: str, metric: str) -> bool:
     """Whether a greater value of a figure is the better one, in a table of this metric."""
-    if figure in ("test", "validation", "train"):
-        return metrics.higher_is_better(metric)
+    figure = metric if figure in ("test", "validation", "train") else figure.removeprefix("validation/")
     return figure not in FIGURES and metrics.higher_is_better(figure)

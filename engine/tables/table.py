@@ -51,6 +51,13 @@ class Elsewhere(_Strict):
     rows: dict[str, dict[str, Any]] = {}
 
 
+class Leak(_Strict):
+    """A row whose errors of reconstruction and of prediction are put side by side, and the published one of reconstruction (MSE)."""
+
+    row: str
+    published: float
+
+
 class Table(_Strict):
     """One published table or figure.
 
@@ -68,6 +75,7 @@ class Table(_Strict):
         columns: width n of a row, for which they print parameter counts.
         reach: the validation metric whose first epoch is `epochs_to_reach`.
         folds: the repetitions are the folds of a k-fold split, and not seeds alone.
+        leak: what the table teaches of reconstruction and prediction, where it does.
         axis: of a sweep, what its rows vary, with the unit; other tables are no sweeps.
     """
 
@@ -87,6 +95,7 @@ class Table(_Strict):
     columns: int | None = None
     reach: float | None = None
     folds: int | None = None
+    leak: Leak | None = None
     axis: str = ""
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()

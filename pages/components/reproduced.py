@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.metrics import definition
-from engine.reproduce.leak import PUBLISHED, leak
+from engine.reproduce.leak import leak
 from engine.reproduce.wording import OURS, difference, figures, own, printed
 from engine.store import Run
 from engine.tables import FIGURES, Row, Table
@@ -86,11 +86,16 @@ def state(row: Row, seeds: int, lacking: Container[Seeded], measured: Container[
     return next(iter(said)) if seeds == 1 else ", ".join(f"{count} {word}" for word, count in said.items())
 
 
+def diverged(row: Mapping[str, Any]) -> str:
+    """Where the runs of a row of a report diverged; nothing where none did."""
+    return f"diverged in epoch {', '.join(map(str, row['diverged']))}" if row["diverged"] else ""
+
+
 def shown(table: Table, report: Mapping[str, Any], states: Mapping[str, str], *, compared: bool) -> pd.DataFrame:
     """The table for the screen: of each figure theirs, ours and, where the data are the same, the difference."""
     made = []
     for row in report["rows"]:
-        line: dict[str, Any] = {"row": row["row"], "state": states[row["row"]]}
+        line: dict[str, Any] = {"row": row["row"], "state": diverged(row) or states[row["row"]]}
         for figure in figures(table):
             line[f"{figure} theirs"] = printed(row["published"][figure]) if figure in row["published"] else None
             line[f"{figure} ours"] = own(table, figure, row)
@@ -182,7 +187,7 @@ def lesson(table: Table, report: Mapping[str, Any]) -> None:
         st.markdown("**Reconstruction is not prediction**")
         left, right = st.columns(2)
         with left:
-            note = f"RMSE {math.sqrt(found.reconstruction_mse):.3f}, of ratings that are the input; published MSE {PUBLISHED:.3f}"
+            note = f"RMSE {math.sqrt(found.reconstruction_mse):.3f}, of ratings that are the input; published MSE {found.published:.3f}"
             tile("Reconstruction, mean squared error", f"{found.reconstruction_mse:.3f}", note, meaning("reconstruction_mse", table))
         with right:
             ends = "" if found.interval is None else f", 95 % interval {found.interval[0]:.3f} to {found.interval[1]:.3f}"
