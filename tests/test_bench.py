@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from torch import nn
 
 from benchmarks import paths
-from engine.__main__ import main
 from engine.bench import figures, loading, machine, prepared, results, run, textbook
 from engine.bench.contenders import Encore, Products, Textbook, Work
 from engine.bench.duel import Conditions
 from engine.bench.epochs import Once, Training
 from engine.bench.suites import SUITES, at_least, memory
+from engine.commands import main
 from engine.datasets.generated import ML20M, NETFLIX, Shape, activity, chances, generate
 from engine.settings import settings
 

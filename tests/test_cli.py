@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.__main__ import main
+from engine.commands import main
 from tests.engine_processes import end_engine
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import datasets, experiment
-from engine.__main__ import main
+from engine.commands import main
 from engine.config import parse
 from engine.datasets import toy
 from engine.datasets.synthetic import SyntheticParameters, generate

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as numbers
 
 from engine import reproduce
-from engine.__main__ import main
+from engine.commands import main
 from engine.config import flatten
 from engine.errors import InputError
 from engine.reproduce import Difference, Kept, Result, docs, results, wording

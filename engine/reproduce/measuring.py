@@ -47,12 +47,16 @@ def measure(
 ) -> Kept:
     """Runs the rows that are still open, one seed after the other, and keeps each as soon as it has finished.
 
+    What a run of the store tells already is kept first, and not run again.
+
     Args:
         run: executes one configuration and returns the run in its final state.
         minutes: no further row is begun after so long.
     """
     where = dataset or table.dataset
     started = time.monotonic()
+    if (there := with_store(table, dataset, store, seeds)) != read(table):
+        write(table, there)
     for seed in range(seeds):
         for row in table.rows:
             kept = read(table)
