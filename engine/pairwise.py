@@ -20,6 +20,7 @@ from engine.errors import InputError, unknown
 from engine.evaluation import liked_items, popularity
 from engine.interactions import Interactions
 from engine.metrics import negative_weights, over_users, stored_columns
+from engine.models import MODELS
 from engine.models.contract import Recommender, chunks
 from engine.splits import Split
 
@@ -31,8 +32,6 @@ USUAL = {
     "watched": ["watched"],
 }
 """Names of columns, lower-cased and without punctuation."""
-LOGITS = ("weighted-bce", "cdae")
-"""Models whose scores are logits of having chosen an item, so that their sigmoid is a probability."""
 
 
 def pairwise_draws(split: Split, part: str, sampler: str, draws: int = 20, seed: int = 0, *, liked: float = -math.inf) -> pd.DataFrame:
@@ -125,7 +124,7 @@ def score_pairs(model: Recommender, split: Split, frame: pd.DataFrame) -> pd.Dat
         frame: as `read_pairs` and `pairwise_draws` give it.
 
     Returns:
-        The frame with more columns: `score_a` and `score_b`, the model's scores; for models whose scores are logits (LOGITS) also
+        The frame with more columns: `score_a` and `score_b`, the model's scores; for models whose scores are logits also
         `probability_a` and `probability_b`, their sigmoids; `predicted`, "a", "b" or "tie"; `shown`, the items ("", "a", "b" or
         "ab") that stand in the user's visible ratings: an answer about those is no prediction.
 
@@ -145,7 +144,8 @@ def score_pairs(model: Recommender, split: Split, frame: pd.DataFrame) -> pd.Dat
         visible.data = np.ones(visible.nnz, bool)
         shown[here] = visible.toarray()[cells]
     answered = frame.assign(score_a=scores[:, 0], score_b=scores[:, 1])
-    if getattr(model.config, "name", None) in LOGITS:
+    entry = MODELS.get(getattr(model.config, "name", ""))
+    if entry is not None and entry.logits:
         answered = answered.assign(probability_a=expit(scores[:, 0]), probability_b=expit(scores[:, 1]))
     answered["predicted"] = np.select([scores[:, 0] > scores[:, 1], scores[:, 0] < scores[:, 1]], ["a", "b"], "tie")
     answered["shown"] = np.where(shown[:, 0], "a", "").astype(object) + np.where(shown[:, 1], "b", "").astype(object)

@@ -11,7 +11,7 @@ from engine import pairwise
 from engine.errors import InputError
 from engine.evaluation import evaluate_ranking
 from engine.interactions import from_frame
-from engine.models import MeanConfig, PopularityConfig
+from engine.models import MODELS, MeanConfig, PopularityConfig
 from engine.models.baselines import Mean, Popularity
 from engine.pairwise import pairwise_draws, read_pairs, right_difference, sampler_facts, score_pairs, share_right
 from engine.splits import LABELS, RandomOptions, Split, make_split
@@ -204,7 +204,7 @@ def test_what_samplers_draw_by_hand():
 
 
 def test_logits_become_probabilities(split, monkeypatch):
-    monkeypatch.setattr(pairwise, "LOGITS", ("mean",))
+    monkeypatch.setitem(MODELS, "mean", MODELS["mean"]._replace(logits=True))
     frame = pairwise_draws(split, "test", "random", draws=1)
     answered = score_pairs(fitted(Mean, MeanConfig(), split), split, frame)
     assert answered["probability_a"].to_numpy() == pytest.approx(1 / (1 + np.exp(-answered["score_a"].to_numpy())))

@@ -246,6 +246,18 @@ def test_folds_are_disjoint_equal_and_cover_every_rating(seed, folds, n_users):
         assert set(np.unique(one)) <= {TRAIN, VALIDATION, TEST}
 
 
+def test_folds_within_users_give_each_fold_its_part_of_every_user():
+    data = ratings(25, 20, seed=3)
+    options = {"folds": 4, "seed": 5, "stratified": True}
+    labels = [schemes.kfold_split(data, KFoldOptions(fold=fold, **options), np.random.default_rng(5)) for fold in range(4)]
+    assert (sum((one == TEST).astype(int) for one in labels) == 1).all()
+    for one in labels:
+        tested = data.count_per_user(one == TEST)
+        assert ((tested == data.user_counts // 4) | (tested == -(-data.user_counts // 4))).all()
+    sizes = [(one == TEST).sum() for one in labels]
+    assert max(sizes) - min(sizes) < 25, "which fold gets the odd rating is left to chance, user by user"
+
+
 def test_folds_of_a_split_test_each_pair_once():
     data = ratings(share=1.0)
     tests = [make_split(data, KFoldOptions(folds=5, fold=fold)).test for fold in range(5)]
@@ -295,7 +307,7 @@ def test_leave_last_takes_k_and_k_of_each_long_history(seed, k):
 
 @pytest.mark.parametrize("hidden", [1, 3])
 def test_so_many_of_each_held_out_user_are_hidden(hidden):
-    split = make_split(ratings(40, 30, share=1.0), UsersOptions(test=0.2, validation=0.25, hold_out=hidden))
+    split = make_split(ratings(40, 30, share=1.0), UsersOptions(test=0.2, validation=0.25, hidden_per_user=hidden))
     for part in (split.validation, split.test):
         assert set(np.diff(part.indptr)) == {0, hidden}
         assert (np.diff(part.indptr) > 0).sum() == 8
@@ -306,7 +318,7 @@ def test_users_with_too_few_are_shown_whole():
     counts = np.tile([1, 2, 3, 8], 50)
     frame = pd.DataFrame({"user": np.repeat(np.arange(200), counts), "item": np.concatenate([np.arange(count) for count in counts])})
     data = from_frame("few", frame.assign(rating=1.0))
-    labels = schemes.users_split(data, UsersOptions(test=0.3, validation=0.3, hold_out=2), np.random.default_rng(1))
+    labels = schemes.users_split(data, UsersOptions(test=0.3, validation=0.3, hidden_per_user=2), np.random.default_rng(1))
     hidden, shown = (data.count_per_user(chosen) for chosen in ((labels == TEST) | (labels == VALIDATION), labels == FOLD_IN))
     held_out = shown > 0
     assert held_out.sum() == 102
@@ -316,6 +328,6 @@ def test_users_with_too_few_are_shown_whole():
 
 def test_the_hidden_are_drawn_at_random():
     data = ratings(40, 30, share=1.0)
-    first, other = (make_split(data, UsersOptions(test=0.5, validation=0.5, hold_out=1, seed=seed)).test for seed in (0, 1))
+    first, other = (make_split(data, UsersOptions(test=0.5, validation=0.5, hidden_per_user=1, seed=seed)).test for seed in (0, 1))
     assert len(set(first.indices)) > 8, "not always the same item"
     assert first.indices.tolist() != other.indices.tolist()

@@ -44,6 +44,7 @@ class Entry(NamedTuple):
         trains: it learns by gradient steps; the others are fitted at once.
         folds_in: it scores users outside the training data; the others learn something for each user. (An item-based autoencoder
             does not either: that is its orientation's doing.)
+        logits: its scores are logits of having chosen an item, so that their sigmoid is a probability.
         refeeds: rows of ratings go in and come out, so that noise on the input and dense re-feeding have a meaning.
     """
 
@@ -53,6 +54,7 @@ class Entry(NamedTuple):
     rates: bool = True
     trains: bool = True
     folds_in: bool = True
+    logits: bool = False
     refeeds: bool = False
 
 
@@ -61,8 +63,10 @@ MODELS: dict[str, Entry] = {
     "vae": Entry("Variational autoencoder for ratings", VAEConfig, "engine.models.vae:VAE", refeeds=True),
     "sparsefc": Entry("SparseFC (kernel autoencoder)", SparseFCConfig, "engine.models.kernel:SparseFC", folds_in=False),
     "glocal-k": Entry("GLocal-K (local and global kernels)", GLocalKConfig, "engine.models.glocal_k:GLocalK", folds_in=False),
-    "weighted-bce": Entry("Autoencoder with weighted BCE", WeightedBCEConfig, "engine.models.weighted_bce:WeightedBCE", rates=False),
-    "cdae": Entry("CDAE (a node per user)", CDAEConfig, "engine.models.cdae:CDAE", rates=False, folds_in=False),
+    "weighted-bce": Entry(
+        "Autoencoder with weighted BCE", WeightedBCEConfig, "engine.models.weighted_bce:WeightedBCE", rates=False, logits=True
+    ),
+    "cdae": Entry("CDAE (a node per user)", CDAEConfig, "engine.models.cdae:CDAE", rates=False, folds_in=False, logits=True),
     "mult-dae": Entry("Mult-DAE", MultDAEConfig, "engine.models.mult_dae:MultDAE", rates=False),
     "mult-vae": Entry("Mult-VAE", MultVAEConfig, "engine.models.mult_vae:MultVAE", rates=False),
     "recvae": Entry("RecVAE", RecVAEConfig, "engine.models.recvae:RecVAE", rates=False),

@@ -27,8 +27,8 @@ class MF(ClosedForm):
     """rating(u, i) = mean + b_u + b_i + p_u · q_i, the minimum of Σ error² + λ (Σ n_u (b_u² + ‖p_u‖²) + Σ n_i (b_i² + ‖q_i‖²)).
 
     With the items fixed, each user's (b_u, p_u) is one ridge regression of its ratings, and the other way round; n counts the
-    ratings of the user or item. Biases are solved for together with the vectors: fitted before them and left alone, they cost
-    0.008 of validation RMSE on ml-1m. Users are solved for again from what is visible, so new users are scored like any other.
+    ratings of the user or item. Biases are solved for together with the vectors: fitted before them and left alone, they
+    cost accuracy. Users are solved for again from what is visible, so new users are scored like any other.
     """
 
     config: MFConfig

@@ -48,6 +48,9 @@ class KFoldOptions(_Options):
     validation: float = Field(
         0.1, gt=0, lt=1, title="Validation share", description="Share of the other folds' ratings by which epochs and settings are chosen."
     )
+    stratified: bool = Field(
+        False, title="Within each user", description="Deal each user's ratings by themselves, so that every fold has its part of them."
+    )
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
@@ -126,7 +129,7 @@ class UsersOptions(Fractions):
     fold_in: float = Field(
         0.8, gt=0, lt=1, title="Fold-in share", description="Share of a held-out user's ratings that the model is shown."
     )
-    hold_out: int = Field(
+    hidden_per_user: int = Field(
         0,
         ge=0,
         le=10_000,

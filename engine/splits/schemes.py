@@ -43,7 +43,11 @@ def stratified_split(data: Interactions, options: StratifiedOptions, rng: np.ran
 
 def kfold_split(data: Interactions, options: KFoldOptions, rng: np.random.Generator) -> np.ndarray:
     """Deals the ratings into folds; the seed alone decides how, so that the tests of all folds are disjoint and cover the dataset."""
-    dealt = rng.permutation(np.arange(data.n_ratings, dtype=np.int32)) % np.int32(options.folds)
+    if options.stratified:
+        place = _position_within_users(data, rng.random(data.n_ratings))
+        dealt = (place + data.per_user(rng.integers(options.folds, size=data.n_users))) % options.folds
+    else:
+        dealt = rng.permutation(np.arange(data.n_ratings, dtype=np.int32)) % np.int32(options.folds)
     labels = (dealt == options.fold) * np.int8(TEST)
     _draw_validation(labels, options.validation, rng)
     return labels
@@ -94,12 +98,12 @@ def windows_split(data: Interactions, options: WindowsOptions, rng: np.random.Ge
 def users_split(data: Interactions, options: UsersOptions, rng: np.random.Generator) -> np.ndarray:
     """Fold-in at random within each held-out user (Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering", 4.1).
 
-    With `hold_out`, users who have no more ratings than that are shown whole, and nothing of theirs is left to judge by.
+    With `hidden_per_user`, users who have no more ratings than that are shown whole, and nothing of theirs is left to judge by.
     """
     user_labels = _by_position(rng.permutation(data.n_users), data.n_users, options, 0.5)
     labels, counts = data.per_user(user_labels), data.user_counts
-    if options.hold_out:
-        shown = np.where(counts > options.hold_out, counts - options.hold_out, counts)
+    if options.hidden_per_user:
+        shown = np.where(counts > options.hidden_per_user, counts - options.hidden_per_user, counts)
     else:
         shown = np.ceil(options.fold_in * counts)
     shown = data.per_user(shown.astype(np.int32))

@@ -155,7 +155,7 @@ def _rules(rules: Sequence[Rule], colour: str, shifts: Sequence[float]) -> dict[
         "type": "line",
         "name": "baselines",
         "data": [],
-        "markLine": {"symbol": "none", "silent": True, "animation": False, "data": marks},
+        "markLine": {"symbol": "none", "silent": True, "animation": False, "precision": 8, "data": marks},
     }
 
 

@@ -272,7 +272,7 @@ def _with_texts(bars: Bars) -> list[Any]:
 
 def _across(value: float) -> dict[str, Any]:
     style = {"color": palette()["vermilion"], "type": "solid", "width": 2}
-    return {"silent": True, "symbol": "none", "label": {"show": False}, "lineStyle": style, "data": [{"xAxis": value}]}
+    return {"silent": True, "symbol": "none", "precision": 8, "label": {"show": False}, "lineStyle": style, "data": [{"xAxis": value}]}
 
 
 def _frame(x_name: str, y_name: str, top: int = 26) -> dict[str, Any]:

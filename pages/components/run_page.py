@@ -31,6 +31,8 @@ def buttons(run: Run) -> None:
             st.switch_page("pages/train.py", query_params={"run": run.id})
         if st.button("Recommend", icon=":material/recommend:"):
             st.switch_page("pages/recommend.py", query_params={"run": run.id})
+        if st.button("Pairwise", icon=":material/compare_arrows:"):
+            st.switch_page("pages/pairwise.py", query_params={"run": run.id})
         if run.state in ACTIVE:
             st.button("Pause", icon=":material/pause:", disabled=run.want != "run", on_click=ask, args=([run.id], "pause"))
             st.button("Stop", icon=":material/stop:", disabled=run.want == "stop", on_click=ask, args=([run.id], "stop"))
