@@ -14,7 +14,7 @@ from engine.errors import InputError, unknown
 from engine.evaluation import choose_rank, rates
 from engine.groups import check_group, restrict
 from engine.judging import refuse_rating_errors
-from engine.models import AutoencoderConfig, BiasConfig, PopularityConfig, SVDConfig, build
+from engine.models import MODELS, AutoencoderConfig, BiasConfig, ModelConfig, PopularityConfig, SVDConfig, build
 from engine.models.configs import parameter_count
 from engine.models.contract import ClosedForm, Recommender
 from engine.models.ease import require_memory
@@ -65,12 +65,21 @@ def _check_size(config: RunConfig, dataset: datasets.Dataset) -> None:
         require_memory(shape[1])
     if isinstance(config.model, AutoencoderConfig):
         columns = shape[1] if config.model.orientation == "user" else shape[0]
-        needed, there = BYTES_PER_WEIGHT * parameter_count(config.model, columns), psutil.virtual_memory().total
-        if needed > there:
-            raise InputError(
-                f"Layers {', '.join(map(str, config.model.layers))} on {columns:,} columns need about {needed / 1e9:,.0f} GB, and this "
-                f"machine has {there / 1e9:,.0f} GB: make them smaller, or keep fewer items."
-            )
+        require_room(config.model, parameter_count(config.model, columns), shape)
+
+
+def require_room(model: ModelConfig, weights: int, shape: tuple[int, int]) -> None:
+    """Raises InputError when so many weights, with what the optimizer keeps of each, need more memory than the machine has."""
+    needed, there = BYTES_PER_WEIGHT * weights, psutil.virtual_memory().total
+    if needed > there:
+        raise InputError(
+            f"{MODELS[model.name].title} for {shape[0]:,} users and {shape[1]:,} items needs about {_size(needed)}, and "
+            f"this machine has {_size(there)}: make model.layers and the like smaller, or keep fewer items."
+        )
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:

@@ -19,7 +19,7 @@ from engine.config import TrainingConfig, parse
 from engine.devices import cpu_threads, keep_freed_memory, peak_memory_mb, pick_device, ran_out_of_memory
 from engine.errors import InputError
 from engine.evaluation import recommend
-from engine.experiment import fit_baselines, open_split
+from engine.experiment import fit_baselines, open_split, require_room
 from engine.judging import Judge, rank_of
 from engine.models import build
 from engine.models.contract import ClosedForm, Recommender
@@ -121,9 +121,15 @@ class _Execution:
         return cpu_threads()
 
     def untrained(self) -> Recommender:
-        torch.manual_seed(self.config.training.seed)
+        """A fresh model. Raises InputError where there is no memory for one, before it takes any."""
         data = self.split.interactions
-        return build(self.config.model, data.n_users, data.n_items, data.users)
+        shape = data.n_users, data.n_items
+        with torch.device("meta"):
+            sketch = build(self.config.model, *shape, data.users)
+        if isinstance(sketch, torch.nn.Module):
+            require_room(self.config.model, sum(weight.numel() for weight in sketch.parameters()), shape)
+        torch.manual_seed(self.config.training.seed)
+        return build(self.config.model, *shape, data.users)
 
     def describe(self) -> None:
         """Stores what is known before the first epoch, and the SVD beside the run."""

@@ -174,7 +174,7 @@ def files(tmp_path):
         (["submit", "--dataset", "{}/absent.csv"], "absent.csv"),
         (["submit", "--dataset", "toy", "--split", "last"], "no timestamps"),
         (["submit", "--model", "svd", "--dataset", "toy"], "at most 10"),
-        (["submit", "--set", "model.layers=50000000"], "make them smaller"),
+        (["submit", "--set", "model.layers=50000000"], "make model.layers and the like smaller"),
         (["train", "--set", "model.layers=abc"], "model.layers: input should be a valid list"),
         (["show", "000000000000"], "no run '000000000000'"),
         (["stop", "nobody"], "no run 'nobody'"),

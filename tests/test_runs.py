@@ -1,6 +1,7 @@
 """A whole run through the store: repeatable, resumable, and honest about what went wrong."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -244,3 +245,14 @@ def test_one_group_of_users_is_judged_alone(store):
     whole, group = run(store, {"training.epochs": 2}), run(store, {"training.epochs": 2, "group.by": "cluster", "group.clusters": 2})
     assert group.state == "finished", group.error
     assert group.facts["sizes"]["users"] < whole.facts["sizes"]["users"]
+
+
+def test_a_model_too_large_for_the_machine_is_refused_before_it_is_made(store, monkeypatch):
+    monkeypatch.setattr(experiment.psutil, "virtual_memory", lambda: SimpleNamespace(total=1e6, available=1e9))
+    one = run(store, {"dataset": {"name": "toy"}, "model": {"name": "sparsefc"}})
+    assert one.state == "failed"
+    # Weights 2 · (18 · 500) + 500², places 5 · (2 · 518 + 1,000), biases 1,018: 279,198, of 16 bytes each.
+    assert one.error == (
+        "SparseFC (kernel autoencoder) for 18 users and 10 items needs about 4.5 MB, and this machine has 1.0 MB: "
+        "make model.layers and the like smaller, or keep fewer items."
+    )
