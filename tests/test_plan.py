@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from engine.config import NoiseConfig, ObjectiveConfig, RefeedConfig, TrainingConfig
 from engine.errors import InputError
-from engine.models.autoencoder import ACTIVATIONS, Autoencoder
+from engine.models.autoencoder import Autoencoder
 from engine.models.configs import AutoencoderConfig
+from engine.models.network import ACTIVATIONS
 from engine.plan import make_plan, touched_share
 from engine.training import Trainer
 

@@ -156,7 +156,8 @@ def test_a_configuration_that_no_longer_fits_fails_the_run_with_a_sentence(store
     assert store.get(made.id).error == "Unknown field 'model.layerz'. Did you mean 'model.layers'?"
 
 
-def test_layers_that_no_memory_holds_are_answered(store):
+def test_layers_that_no_memory_holds_are_answered(store, monkeypatch):
+    monkeypatch.setattr(experiment, "BYTES_PER_WEIGHT", 0)  # as if the estimate had let them pass
     one = run(store, {"model.layers": [2_000_000_000]})
     assert one.state == "failed"
     assert one.error.startswith("Out of memory")

@@ -107,7 +107,7 @@ def test_tensors_come_back_as_they_were(store):
         assert torch.equal(loaded[name], expected)
 
 
-@pytest.mark.parametrize("broken", ["safetensors.torch.save_file", "engine.store.artifacts._sync"])
+@pytest.mark.parametrize("broken", ["safetensors.torch.save_file", "engine.files._sync"])
 def test_a_write_that_fails_leaves_the_old_artifact(store, monkeypatch, broken):
     run = store.create(CONFIG)
     store.save(run.id, "weights", {"w": torch.zeros(2)}, {"epoch": 1})
@@ -129,7 +129,7 @@ def test_a_write_that_fails_leaves_the_old_artifact(store, monkeypatch, broken):
 def test_what_a_killed_writer_left_is_cleared(store):
     run = store.create(CONFIG)
     store.save(run.id, "weights", {}, {})
-    (store.artifacts / run.id / ".weights.abcd.tmp").write_bytes(b"half")
+    (store.artifacts / run.id / ".weights.safetensors.abcd.tmp").write_bytes(b"half")
     store.save(run.id, "weights", {}, {"epoch": 2})
     assert [file.name for file in (store.artifacts / run.id).iterdir()] == ["weights.safetensors"]
 

@@ -7,9 +7,7 @@ Strub, Mary & Gaudel 2016, "Hybrid Collaborative Filtering with Autoencoders" (f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,24 +17,14 @@ from torch.nn import functional as F
 
 from engine.errors import InputError
 from engine.models.configs import AutoencoderConfig
-from engine.models.contract import Recommender, Scorer, chunks
+from engine.models.contract import Scorer, chunks
+from engine.models.network import ACTIVATIONS, Network
 from engine.models.sparse import ResidentRows, SparseRows, multiply, sampled_product
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "selu": F.selu,
-    "elu": F.elu,
-    "relu": F.relu,
-    "relu6": F.relu6,
-    "lrelu": F.leaky_relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "swish": F.silu,
-    "linear": lambda x: x,
-}
 PULL = 5.0
 
 
-class Autoencoder(nn.Module, Recommender):
+class Autoencoder(Network):
     """f(x) = decode(encode(x)), over rows of ratings; an unobserved rating enters as the default rating.
 
     `features` [users × features] are of the users of training; a new user enters without any.
@@ -45,13 +33,11 @@ class Autoencoder(nn.Module, Recommender):
     matrix both have one row per item (or user, if item-based): those rows are what a CSR batch picks.
     """
 
-    trains = True
     config: AutoencoderConfig
     features: Tensor
 
     def __init__(self, config: AutoencoderConfig, n_users: int, n_items: int, features: np.ndarray | None = None) -> None:
-        nn.Module.__init__(self)
-        Recommender.__init__(self, config, n_users, n_items)
+        super().__init__(config, n_users, n_items)
         widths = [self.n_columns, *config.layers]
         self.encoder = nn.ParameterList([nn.Parameter(torch.empty(a, b)) for a, b in pairwise(widths)])
         self.encoder_bias = nn.ParameterList([nn.Parameter(torch.zeros(b)) for b in widths[1:]])
@@ -72,10 +58,6 @@ class Autoencoder(nn.Module, Recommender):
     @property
     def scores_new_users(self) -> bool:
         return self.config.orientation == "user"
-
-    @property
-    def device(self) -> torch.device:
-        return self.encoder[0].device
 
     @property
     def weights(self) -> list[Tensor]:
@@ -191,18 +173,9 @@ class Autoencoder(nn.Module, Recommender):
     def scorer(self, visible: sp.csr_array) -> Scorer:
         self.eval()
         if self.config.orientation == "user":
-            return self._score_users(ResidentRows(visible, self.device))
+            return self.score_rows(self, visible)
         self._refuse_new_users(visible)
         return self._score_columns(self._every_hidden(self.examples(visible)))
-
-    def _score_users(self, everyone: ResidentRows) -> Scorer:
-        @torch.inference_mode()
-        def score(users: np.ndarray) -> np.ndarray:
-            parts = chunks(users, self.n_items)
-            blocks = [self(everyone.take(part)).cpu() for part in parts]
-            return torch.cat(blocks).numpy() if blocks else np.empty((0, self.n_items), np.float32)
-
-        return score
 
     def _score_columns(self, hidden: Tensor) -> Scorer:
         """Item-based: each item's last hidden layer is computed once, for all users."""
@@ -247,9 +220,3 @@ class Autoencoder(nn.Module, Recommender):
             raise InputError(
                 "An item-based autoencoder knows only the users it was trained with: train a user-based one to score a new user."
             )
-
-    def tensors(self) -> dict[str, Any]:
-        return {name: value.detach().cpu() for name, value in self.state_dict().items()}
-
-    def restore(self, tensors: dict[str, Any]) -> None:
-        self.load_state_dict(tensors)

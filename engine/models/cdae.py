@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.errors import InputError
-from engine.models.autoencoder import ACTIVATIONS
 from engine.models.configs import CDAEConfig
 from engine.models.contract import Scorer
+from engine.models.network import ACTIVATIONS
 from engine.models.ranking import RankingNetwork, WayIn, at_stored, linear, ones
 from engine.models.sparse import SparseRows
 

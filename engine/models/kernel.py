@@ -11,9 +11,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from engine.models.autoencoder import ACTIVATIONS, Autoencoder
+from engine.models.autoencoder import Autoencoder
 from engine.models.configs import SparseFCConfig
-from engine.models.contract import Recommender
+from engine.models.network import ACTIVATIONS, Network
 from engine.models.sparse import SparseRows
 
 START = 1e-3
@@ -29,8 +29,7 @@ class SparseFC(Autoencoder):
     config: SparseFCConfig  # type: ignore[assignment]
 
     def __init__(self, config: SparseFCConfig, n_users: int, n_items: int) -> None:
-        nn.Module.__init__(self)
-        Recommender.__init__(self, config, n_users, n_items)
+        Network.__init__(self, config, n_users, n_items)
         widths = [n_users, *config.layers]
         shapes = [*pairwise(widths), (n_users, widths[-1])]
         *inward, outward = [nn.Parameter(nn.init.xavier_uniform_(torch.empty(shape))) for shape in shapes]

@@ -8,30 +8,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.models.autoencoder import ACTIVATIONS
 from engine.models.configs import MultDAEConfig, WeightedBCEConfig
-from engine.models.contract import Recommender, Scorer, chunks
-from engine.models.sparse import ResidentRows, SparseRows, multiply
+from engine.models.contract import Scorer
+from engine.models.network import ACTIVATIONS, Network
+from engine.models.sparse import SparseRows, multiply
 
 
-class RankingNetwork(nn.Module, Recommender):
+class RankingNetwork(Network):
     """Scores of every item from the items that a user chose; trained by a loss of its own on batches of users."""
 
     predicts_ratings: ClassVar[bool] = False
-    trains: ClassVar[bool] = True
-
-    def __init__(self, config: BaseModel, n_users: int, n_items: int) -> None:
-        nn.Module.__init__(self)
-        Recommender.__init__(self, config, n_users, n_items)
 
     @abstractmethod
     def forward(self, x: SparseRows) -> Tensor:
@@ -51,14 +45,6 @@ class RankingNetwork(nn.Module, Recommender):
     def column_weights(self) -> list[Tensor]:
         """The matrices with one row per item."""
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def examples(self, ratings: sp.csr_array) -> sp.csr_array:
-        """Rows to learn from: one per user."""
-        return ratings
-
     def start_from(self, ratings: sp.csr_array) -> None:
         """Nothing: as in their papers, the networks start from random weights alone."""
 
@@ -69,20 +55,7 @@ class RankingNetwork(nn.Module, Recommender):
 
     def scorer(self, visible: sp.csr_array) -> Scorer:
         self.eval()
-        everyone = ResidentRows(visible, self.device)
-
-        @torch.inference_mode()
-        def score(users: np.ndarray) -> np.ndarray:
-            blocks = [self(everyone.take(part)).cpu() for part in chunks(users, self.n_items)]
-            return torch.cat(blocks).numpy() if blocks else np.empty((0, self.n_items), np.float32)
-
-        return score
-
-    def tensors(self) -> dict[str, Any]:
-        return {name: value.detach().cpu() for name, value in self.state_dict().items()}
-
-    def restore(self, tensors: dict[str, Any]) -> None:
-        self.load_state_dict(tensors)
+        return self.score_rows(self, visible)
 
 
 class WayIn(nn.Module):

@@ -5,8 +5,6 @@ Koren 2008, "Factorization Meets the Neighborhood: a Multifaceted Collaborative 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -14,20 +12,19 @@ from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.models.configs import SVDPPConfig
-from engine.models.contract import Recommender, Scorer, chunks
-from engine.models.sparse import ResidentRows, SparseRows, multiply, sampled_product
+from engine.models.contract import Scorer
+from engine.models.network import Network
+from engine.models.sparse import SparseRows, multiply, sampled_product
 
 
-class SVDPP(nn.Module, Recommender):
+class SVDPP(Network):
     """rating(u, i) = mean + b_i + b_u + q_i · (p_u + |R(u)|^-½ Σ_j∈R(u) y_j), learned by gradient steps on rows of users."""
 
-    trains = True
     config: SVDPPConfig
     mean: Tensor
 
     def __init__(self, config: SVDPPConfig, n_users: int, n_items: int) -> None:
-        nn.Module.__init__(self)
-        Recommender.__init__(self, config, n_users, n_items)
+        super().__init__(config, n_users, n_items)
         self.users, self.items, self.rated = (
             nn.Parameter(0.1 / config.rank**0.5 * torch.randn(count, config.rank)) for count in (n_users, n_items, n_items)
         )
@@ -46,9 +43,6 @@ class SVDPP(nn.Module, Recommender):
     @property
     def column_weights(self) -> list[Tensor]:
         return [self.items, self.rated]
-
-    def examples(self, ratings: sp.csr_array) -> sp.csr_array:
-        return ratings
 
     def start_from(self, ratings: sp.csr_array) -> None:
         self.mean.fill_(float(ratings.data.mean()))
@@ -96,17 +90,4 @@ class SVDPP(nn.Module, Recommender):
         self.eval()
         if visible.shape[0] != self.n_users:
             raise InputError("SVD++ knows only the users it was trained with: train a user-based autoencoder to score a new user.")
-        everyone = ResidentRows(visible, self.mean.device)
-
-        @torch.inference_mode()
-        def score(users: np.ndarray) -> np.ndarray:
-            blocks = [self.outputs(self.product(self.last_hidden(everyone.take(part)))).cpu() for part in chunks(users, self.n_items)]
-            return torch.cat(blocks).numpy() if blocks else np.empty((0, self.n_items), np.float32)
-
-        return score
-
-    def tensors(self) -> dict[str, Any]:
-        return {name: value.detach().cpu() for name, value in self.state_dict().items()}
-
-    def restore(self, tensors: dict[str, Any]) -> None:
-        self.load_state_dict(tensors)
+        return self.score_rows(lambda rows: self.outputs(self.product(self.last_hidden(rows))), visible)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.models.autoencoder import ACTIVATIONS, Autoencoder
+from engine.models.autoencoder import Autoencoder
 from engine.models.configs import VAEConfig
 from engine.models.mult_vae import kl_from_standard
+from engine.models.network import ACTIVATIONS
 from engine.models.ranking import sampled_code
 from engine.models.sparse import SparseRows
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import InputError
+from engine.files import drafts, replacing
 
 if TYPE_CHECKING:
     import torch
@@ -55,19 +54,13 @@ def save(path: Path, tensors: dict[str, torch.Tensor | np.ndarray], meta: dict[s
         whole[name] = tensor.clone() if memory in seen else tensor
         seen.add(memory)
     header = {"meta": json.dumps(meta, default=_number)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.stem}.*.tmp"):  # by a process that was killed while it wrote
+    for left in drafts(path.parent, path.name):  # by a process that was killed while it wrote
         left.unlink(missing_ok=True)
-    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}.tmp"
     try:
-        save_file(whole, temporary, metadata=header)
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
+        with replacing(path, durable=True) as draft:
+            save_file(whole, draft, metadata=header)
     except SafetensorError as error:  # a full disk comes as this one
         raise OSError(f"'{path.stem}' could not be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -89,16 +82,6 @@ def remove(root: Path, run_id: str) -> None:
     place = folder(root, run_id)
     if place.exists():
         shutil.rmtree(place)
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _number(value: Any) -> Any:
