@@ -1,4 +1,4 @@
-"""The options of every model, on one screen.
+"""The options of every model, in one place.
 
 They stand apart from the models because forms, links and stored rows need them at once, and the models need torch, which
 takes seconds to import. A model's file names its source; here are its knobs, with the words that forms show.
@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Activation = Literal["selu", "elu", "relu", "relu6", "lrelu", "tanh", "sigmoid", "swish", "linear"]
 
 
-class AutoencoderConfig(BaseModel):
-    """x → encoder layers → code → mirrored decoder → ratings for every item."""
-
+class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class AutoencoderConfig(_Options):
+    """x → encoder layers → code → mirrored decoder → ratings for every item."""
 
     name: Literal["autoencoder"] = "autoencoder"
     layers: tuple[int, ...] = Field(
@@ -83,18 +85,16 @@ class VAEConfig(AutoencoderConfig):
     anneal_steps: int = Field(200, ge=0, title="Annealing", description="Batches over which β grows from 0 in a straight line.")
 
 
-class SVDPPConfig(BaseModel):
+class SVDPPConfig(_Options):
     """mean + biases + item factors · (user factors + what the user rated at all)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["svdpp"] = "svdpp"
     rank: int = Field(32, ge=1, title="Rank", description="Factors of each user and item.")
 
 
-class SVDConfig(BaseModel):
+class SVDConfig(_Options):
     """X ≈ U Σ Vᵀ with the `rank` largest singular values."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["svd"] = "svd"
     rank: int = Field(20, ge=1, title="Rank", description="Number of singular values kept.")
     centring: Literal["bias", "none"] = Field(
@@ -104,26 +104,23 @@ class SVDConfig(BaseModel):
     )
 
 
-class BiasConfig(BaseModel):
+class BiasConfig(_Options):
     """Global mean + item bias + user bias, each shrunk towards 0 where ratings are few (Koren 2009, section 2.1)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["bias"] = "bias"
     item_shrinkage: float = Field(5.0, ge=0, title="Item shrinkage", description="Ratings' worth of pull of an item's bias towards 0.")
     user_shrinkage: float = Field(5.0, ge=0, title="User shrinkage", description="Ratings' worth of pull of a user's bias towards 0.")
 
 
-class MeanConfig(BaseModel):
+class MeanConfig(_Options):
     """The mean of all training ratings, for every pair."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["mean"] = "mean"
 
 
-class PopularityConfig(BaseModel):
+class PopularityConfig(_Options):
     """Items by their number of training ratings, the same list for everybody."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["popularity"] = "popularity"
 
 
@@ -133,10 +130,9 @@ def _at_least_one_unit(layers: tuple[int, ...]) -> tuple[int, ...]:
     return layers
 
 
-class SparseFCConfig(BaseModel):
+class SparseFCConfig(_Options):
     """An item's ratings → sigmoid layers → its ratings by every user; a learned kernel thins out every weight matrix."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     orientation: ClassVar[Literal["item"]] = "item"
     activation: ClassVar[Activation] = "sigmoid"
     last_activation: ClassVar[Activation] = "linear"
@@ -174,10 +170,9 @@ class GLocalKConfig(SparseFCConfig):
     )
 
 
-class WeightedBCEConfig(BaseModel):
+class WeightedBCEConfig(_Options):
     """x → layers → mirrored layers → a logit for every item; rare items' positives weigh more."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["weighted-bce"] = "weighted-bce"
     layers: tuple[int, ...] = Field(
         (50,), min_length=1, title="Encoder layers", description="Widths up to the code layer; the decoder mirrors them."
@@ -187,10 +182,9 @@ class WeightedBCEConfig(BaseModel):
     _units = field_validator("layers")(_at_least_one_unit)
 
 
-class CDAEConfig(BaseModel):
+class CDAEConfig(_Options):
     """x with entries dropped, and the user's own node → hidden layer → a logit for every item."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["cdae"] = "cdae"
     hidden: int = Field(50, ge=1, title="Hidden units", description="Width of the hidden layer, and of each user's node.")
     activation: Activation = Field("sigmoid", title="Activation", description="Of the hidden layer.")
@@ -204,10 +198,9 @@ class CDAEConfig(BaseModel):
     )
 
 
-class MultDAEConfig(BaseModel):
+class MultDAEConfig(_Options):
     """x of length 1 with entries dropped → layers → mirrored layers → a multinomial over all items."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["mult-dae"] = "mult-dae"
     layers: tuple[int, ...] = Field(
         (600, 200), min_length=1, title="Encoder layers", description="Widths up to the code layer; the decoder mirrors them."
@@ -218,10 +211,9 @@ class MultDAEConfig(BaseModel):
     _units = field_validator("layers")(_at_least_one_unit)
 
 
-class MultVAEConfig(BaseModel):
+class MultVAEConfig(_Options):
     """x of length 1 with entries dropped → layers → a normal code → mirrored layers → a multinomial over all items."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["mult-vae"] = "mult-vae"
     layers: tuple[int, ...] = Field(
         (600, 200), min_length=2, title="Encoder layers", description="Widths up to the code, two or more; the decoder mirrors them."
@@ -236,10 +228,9 @@ class MultVAEConfig(BaseModel):
     _units = field_validator("layers")(_at_least_one_unit)
 
 
-class RecVAEConfig(BaseModel):
+class RecVAEConfig(_Options):
     """x of length 1 with entries dropped → five dense layers → a normal code → one layer → a multinomial over all items."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["recvae"] = "recvae"
     hidden: int = Field(600, ge=1, title="Hidden units", description="Width of each of the encoder's five layers.")
     latent: int = Field(200, ge=1, title="Code units", description="Width of the code.")
@@ -251,28 +242,25 @@ class RecVAEConfig(BaseModel):
     decoder_epochs: int = Field(1, ge=1, title="Epochs for the decoder", description="Of each cycle.")
 
 
-class ELSAConfig(BaseModel):
+class ELSAConfig(_Options):
     """x → x (A Aᵀ − I), with a vector of length 1 for each item."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["elsa"] = "elsa"
     latent: int = Field(256, ge=1, title="Vector length", description="Numbers in each item's vector: the rank of A Aᵀ.")
 
 
-class EaseConfig(BaseModel):
+class EaseConfig(_Options):
     """x → x B, where B is the ridge regression of every item on all others, in closed form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["ease"] = "ease"
     regularisation: float = Field(
         500.0, gt=0, title="Regularisation", description="λ, added to each item's sum of squares: more of it trusts the data less."
     )
 
 
-class ItemKNNConfig(BaseModel):
+class ItemKNNConfig(_Options):
     """A rating from the user's ratings of the most similar items."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["itemknn"] = "itemknn"
     neighbours: int = Field(60, ge=1, title="Neighbours", description="Similar items kept for each item; the user's ratings of them count.")
     shrinkage: float = Field(
@@ -286,10 +274,9 @@ class ItemKNNConfig(BaseModel):
     )
 
 
-class MFConfig(BaseModel):
+class MFConfig(_Options):
     """Mean + user bias + item bias + the product of two short vectors, found by alternating least squares."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: Literal["mf"] = "mf"
     rank: int = Field(32, ge=1, le=512, title="Rank", description="Numbers in each user's and each item's vector.")
     regularisation: float = Field(
