@@ -231,6 +231,7 @@ class _Execution:
     def refit(self) -> None:
         """Fits model and baselines anew to training and validation ratings together, for as long as was best."""
         self.beat("refitting on training and validation ratings")
+        self.log(f"refitted: a fresh model learns from training and validation ratings together, {self.best_epoch} epochs, and is tested")
         self.split = self.split.joined()
         for baseline in self.judge.baselines.values():
             baseline.fit(self.split.train)

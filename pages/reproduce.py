@@ -33,6 +33,8 @@ STALE = "Figures measured under other settings than the rows have now: {}. They 
 RESUMABLE = ("paused", "stopped", "crashed")
 TICK = 2.0
 MOST_SEEDS = 10
+FIRST = "5-table-5-architecture"
+"""The table that one sees first: it has published figures in every row."""
 
 
 def choose() -> tuple[Table, str, int]:
@@ -43,10 +45,13 @@ def choose() -> tuple[Table, str, int]:
         st.session_state[reproduced_overview.OPEN] = False  # a link from the list of all tables is to show its own
     first, second, third, fourth = st.columns([1, 2, 1.2, 0.8])
     with first:
-        system = linked.select("System", [*reproduced.SYSTEMS], SYSTEM, naming=reproduced.SYSTEMS.__getitem__)
+        system = linked.select(
+            "System", [*reproduced.SYSTEMS], SYSTEM, default=str(table_named(FIRST).system), naming=reproduced.SYSTEMS.__getitem__
+        )
     mine = [name for name, one in tables().items() if str(one.system) == system]
     with second:
-        chosen = linked.select("Table", mine, TABLE, naming=lambda name: tables()[name].title, unknown=_no_such_table)
+        usual = FIRST if FIRST in mine else mine[0]
+        chosen = linked.select("Table", mine, TABLE, default=usual, naming=lambda name: tables()[name].title, unknown=_no_such_table)
     table = table_named(chosen)
     known = titles.dataset_titles()
     # A table can be filled on any dataset; in the menu stand those that it knows, and the one that a link asks for.
@@ -121,12 +126,19 @@ def _turn(name: str, dataset: str, seeds: int, busy: bool) -> None:
         found = reproduce.report(table, dataset, kept)
         lacking = reproduce.open_rows(table, dataset, seeds, kept)
         measured = {(one.row, one.seed) for one in kept.results if one.dataset == dataset}
-        reproduced.lesson(table, found)
-        _rows(table, dataset, seeds, found, lacking, runs, measured)
+        # Each part has a place of its own, so that one that comes or grows while runs end moves no other into its frame.
+        lesson, rows, start, picture, claims = (st.container() for _ in range(5))
+        with lesson:
+            reproduced.lesson(table, found)
+        with rows:
+            _rows(table, dataset, seeds, found, lacking, runs, measured)
         if not table.exact:
-            _start_card(table, dataset, seeds, kept, _startable(lacking, runs))
-        reproduced_chart.picture(table, found, dataset)
-        _claims(found["claims"])
+            with start:
+                _start_card(table, dataset, seeds, kept, _startable(lacking, runs))
+        with picture:
+            reproduced_chart.picture(table, found, dataset)
+        with claims:
+            _claims(found["claims"])
 
 
 def _rows(

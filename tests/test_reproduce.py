@@ -380,6 +380,22 @@ def test_figures_that_are_defined_later_come_from_the_run_that_is_at_hand(store)
     assert set(fresh) <= set(rows)
 
 
+def test_a_shorter_look_is_shown_and_not_kept(store):
+    one = made()
+
+    def run(config):
+        done = store.create(config.model_dump(mode="json"))
+        store.claim(done.id)
+        summary = {"metrics": {"test": {"rmse": 0.9}, "validation": {}}, "best_epoch": 2, "epochs": 2, "seconds_per_epoch": 0.1}
+        store.finish(done.id, "finished", summary={**summary, "peak_memory_mb": 1.0})
+        return store.get(done.id)
+
+    kept = reproduce.measure(one, run, store, epochs=2, tell=lambda _: None)
+    assert [each.row for each in kept.results] == [*ROWS]
+    assert all(line["other_settings"] for line in reproduce.report(one, None, kept)["rows"])
+    assert reproduce.read(one) == Kept()
+
+
 def test_own_figures_say_how_sure_they_are():
     mean = {"test": 0.9, "rmse_clipped": 0.8, "rmse_clipped_low": 0.7, "rmse_clipped_high": 0.95, "best_epoch": 12.0, "train": 0.5}
     row = {"mean": mean, "sd": {"test": 0.01}}
@@ -446,7 +462,7 @@ def test_the_docs_page_has_every_table_and_says_what_was_measured_how():
     assert "python -m engine reproduce 3-leaky --epochs 7\n" in text
     assert "`training.epochs` 7" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| as published (leaky) |")]
-    assert "| 0.147367 | 0.1600 | ▲ +0.0126 worse |" in row and "| 101 | 14 | 1 | 40 | 1970-01-01 |" in row
+    assert "| 0.147367 | 0.1600 | ▲ +0.0126 higher |" in row and "| 101 | 14 | 1 | 40 | 1970-01-01 |" in row
     assert "- **open**: After 40 epochs the valid loss is 0.147" in text, "its settings are not the row's"
     reproduce.write(one, Kept([mine]))
     assert "- **holds**: After 40 epochs the valid loss is 0.147" in reproduce.document()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--dataset", help="Another dataset than the table's own.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repetitions of each row.")
 @click.option("--budget", type=click.FloatRange(min=0), metavar="MINUTES", help="Begin no further row after so long; 0 = only show.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Instead of the table's, for a shorter look; kept with the result.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Instead of the table's, for a shorter look; printed and not kept.")
 @click.option("--docs", is_flag=True, help="Without TABLE: write docs/REPRODUCED.md from what is kept.")
 @JSON
 def reproduce(
@@ -53,7 +53,8 @@ def reproduce(
         kept = reproduce.measure(
             table, run, store, dataset=dataset, seeds=seeds, minutes=minutes, epochs=epochs, tell=lambda line: click.echo(line, err=True)
         )
-        reproduce.write_document()
+        if epochs is None:
+            reproduce.write_document()
     found = reproduce.report(table, dataset, kept)
     for line in reproduce.lines(found):
         click.echo(line, err=as_json)

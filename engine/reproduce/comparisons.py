@@ -104,13 +104,15 @@ def verdicts(table: Table, dataset: str, kept: Kept) -> list[Verdict]:
         if claim.low is not None or claim.high is not None:
             said = [_bounded(claim, row, results) for row in claim.rows]
         else:
-            said = [_compare(claim, *one, known.get((one.first, one.second))) for one in claim.comparisons(rows)]
+            said = [_compare(table, claim, *one, known.get((one.first, one.second))) for one in claim.comparisons(rows)]
         verdict = next((word for word in ("open", "does not hold", "not distinguishable") if any(word == one for one, _ in said)), "holds")
         judged.append(Verdict(claim.text, verdict if said else "open", [sentence for _, sentence in said]))
     return judged
 
 
-def _compare(claim: Claim, first: tuple[str, str], relation: str, second: tuple[str, str], found: Difference | None) -> tuple[str, str]:
+def _compare(
+    table: Table, claim: Claim, first: tuple[str, str], relation: str, second: tuple[str, str], found: Difference | None
+) -> tuple[str, str]:
     names = first[0] if first[0] != second[0] else first[1], second[0] if first[0] != second[0] else second[1]
     if found is None:
         return "open", f"{names[0]} against {names[1]}: not measured yet"
@@ -124,6 +126,8 @@ def _compare(claim: Claim, first: tuple[str, str], relation: str, second: tuple[
     holds, fails = ways_of[relation]
     interval = f" ± {found.half:.4f} over {found.over or 'seeds'}" if found.half < UNKNOWN else ", no interval"
     counted = f"{found.seeds} seed{'s' * (found.seeds > 1)}" + (f", {found.on}" if found.on else "")
+    if not claim.across:
+        counted = f"{table.metric if claim.figure == 'test' else claim.figure}, {counted}"
     meaning = f"similar: within {claim.margin:g}" if relation == "similar" else "negative: the first is better"
     word = "holds" if holds else "does not hold" if fails else "not distinguishable"
     return word, f"{names[0]} − {names[1]}: {found.value:+.4f}{interval} ({counted}; {meaning})"

@@ -27,7 +27,7 @@ def with_store(table: Table, dataset: str | None, store: RunStore, seeds: int) -
     known = {(one.dataset, one.first, one.second): one for one in kept.differences}
     changed = {row for row, _ in fresh}
     for first, _, second in wanted_differences(table):
-        if first[0] in changed or second[0] in changed:
+        if first[0] in changed or second[0] in changed or (where, first, second) not in known:
             new = difference(table, where, first, second, results, store)
             if new is not None:
                 known[where, first, second] = new
@@ -47,7 +47,7 @@ def measure(
 ) -> Kept:
     """Runs the rows that are still open, one seed after the other, and keeps each as soon as it has finished.
 
-    What a run of the store tells already is kept first, and not run again.
+    What a run of the store tells already is kept first, and not run again. With `epochs`, a shorter look, nothing is written.
 
     Args:
         run: executes one configuration and returns the run in its final state.
@@ -55,17 +55,18 @@ def measure(
     """
     where = dataset or table.dataset
     started = time.monotonic()
-    if (there := with_store(table, dataset, store, seeds)) != read(table):
-        write(table, there)
+    kept = with_store(table, dataset, store, seeds) if epochs is None else read(table)
+    keep = write if epochs is None else _forget
+    if kept != read(table):
+        keep(table, kept)
     for seed in range(seeds):
         for row in table.rows:
-            kept = read(table)
             config = None if row.quoted else configuration(table, row, dataset, seed, epochs)
             if config is None or any(_measured(one, where, row.name, seed, config) for one in kept.results):
                 continue
             if time.monotonic() - started > minutes * 60:
                 tell(f"the time is over; {row.name} (seed {seed}) and what follows stay open")
-                return _compared(table, where, store)
+                return _compared(table, where, kept, store, keep)
             tell(f"{table.name}: {row.name}, seed {seed}")
             done = run(config)
             if done.state != "finished":
@@ -74,17 +75,21 @@ def measure(
                 continue
             fresh = result(table, row, where, seed, done, store)
             others = [one for one in kept.results if (one.dataset, one.row, one.seed) != (where, row.name, seed)]
-            write(table, Kept([*others, fresh], kept.differences))
-    return _compared(table, where, store)
+            kept = Kept([*others, fresh], kept.differences)
+            keep(table, kept)
+    return _compared(table, where, kept, store, keep)
 
 
 def _measured(one: Result, dataset: str, row: str, seed: int, config: RunConfig) -> bool:
     return (one.dataset, one.row, one.seed) == (dataset, row, seed) and not changed(one.settings, config)
 
 
-def _compared(table: Table, dataset: str, store: RunStore) -> Kept:
+def _forget(table: Table, kept: Kept) -> None:
+    """Keeps nothing."""
+
+
+def _compared(table: Table, dataset: str, kept: Kept, store: RunStore, keep: Callable[[Table, Kept], None]) -> Kept:
     """What is kept, with figures and the differences that the claims ask for computed anew where the runs are at hand."""
-    kept = read(table)
     kept = Kept([_anew(table, one, store) for one in kept.results], kept.differences)
     known = {(one.dataset, one.first, one.second): one for one in kept.differences}
     for first, _, second in wanted_differences(table):
@@ -93,7 +98,7 @@ def _compared(table: Table, dataset: str, store: RunStore) -> Kept:
             known[dataset, first, second] = found
     kept = Kept(kept.results, list(known.values()))
     if kept.results:
-        write(table, kept)
+        keep(table, kept)
     return kept
 
 

@@ -13,6 +13,9 @@ from engine.tables import Table, higher_is_better
 COUNTED = ("parameters", "best_epoch", "epochs_to_reach")
 """Figures that are whole numbers, of which more is not worse."""
 
+SHOWN = ("reconstruction_mse", "refeed_loss", "train", "train_last", "loss")
+"""Figures of what the network is shown, of which less is not better."""
+
 OURS = "mean ± standard deviation over the seeds, [95 % interval] or (se: standard error) over the test users where it is known"
 """How `own` is to be read."""
 
@@ -82,7 +85,9 @@ def difference(table: Table, figure: str, row: Mapping[str, Any]) -> str | None:
     if number(figure, abs(value)) == number(figure, 0):
         return "= equal"
     word = "better" if (value > 0) == higher_is_better(figure, table.metric) else "worse"
-    if figure in COUNTED:
+    if figure in SHOWN:
+        word = "higher" if value > 0 else "lower"
+    elif figure in COUNTED:
         word = "more" if value > 0 else "fewer"
     elif figure in row["sd"]:
         half = float(t.ppf(0.975, row["seeds"] - 1)) * row["sd"][figure] / math.sqrt(row["seeds"])

@@ -110,7 +110,8 @@ def shown(table: Table, report: Mapping[str, Any], states: Mapping[str, str], *,
 def columns(table: Table, frame: pd.DataFrame) -> dict[str, Any]:
     """Headings of `shown`, each with its definition; columns that would be empty are left out."""
     column = st.column_config
-    wide = 230 if frame["state"].str.contains(",").any() else None
+    longest = frame["state"].str.len().max()
+    wide = 230 if longest > 24 else 150 if longest > 9 else 84
     found: dict[str, Any] = {
         "row": column.TextColumn("row", pinned=True, width="medium"),
         "state": column.TextColumn("runs", width=wide, help="How far the runs of this row are, for as many seeds as are asked for above."),
