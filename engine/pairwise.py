@@ -90,13 +90,13 @@ def read_pairs(source: Path | bytes, data: Interactions, filename: str | None = 
         InputError: the file cannot be read as such a table, or one of its lines names a user or an item that `data` does not hold,
             names one item twice, or answers neither "a" nor "b".
     """
-    file = open_table(source, filename, _names)
+    file = open_table(source, filename, _names, what="question", needs="user, item_a and item_b")
     columns = {column: name for name in reversed(file.columns) if (column := _column(name))}
     for column in COLUMNS[:3]:
         if column not in columns:
             raise InputError(f"{file.name} has no column {column}: it needs user,item_a,item_b; the header may be left out.")
     if not file.rows:
-        raise InputError(f"{file.name} has column names but no pairs below them: add lines of user,item_a,item_b.")
+        raise InputError(f"{file.name} has column names but no questions below them: add lines of user,item_a,item_b.")
     known = [column for column in COLUMNS if column in columns]
     frame = pd.DataFrame({column: file.column(columns[column]).to_pandas().astype(str).str.strip() for column in known})
 
@@ -222,16 +222,18 @@ def _positions(frame: pd.DataFrame, data: Interactions, place: Callable[[int], s
     for column, index in zip(COLUMNS, (data.users.index, data.items.index, data.items.index), strict=False):
         found[column] = index.get_indexer(pd.Index(frame[column].astype(str)))
     positions = np.column_stack([*found.values()])
-    wrong = np.flatnonzero((positions < 0).any(axis=1))
-    if len(wrong):
-        row = int(wrong[0])
-        column = COLUMNS[int(positions[row].argmin())]
-        what, name = column.partition("_")[0], frame[column].iloc[row]
+    unknown_id = positions < 0
+    if unknown_id.any():
+        row = int(unknown_id.any(axis=1).argmax())
+        first = int(unknown_id[row].argmax())
+        alike = unknown_id[:, :1] if first == 0 else unknown_id[:, 1:]
+        what, name = COLUMNS[first].partition("_")[0], frame[COLUMNS[first]].iloc[row]
         said = f"{place(row)} names {what} '{name}', which the training data of {data.name} do not hold"
-        raise InputError(said + _correct(len(wrong)))
+        raise InputError(said + _correct(int(alike.any(axis=1).sum()), f" with an unknown {what}"))
     return [*found.values()]
 
 
-def _correct(rows: int) -> str:
-    """The end of a sentence about the first of so many wrong rows: how many there are, and what is to be done."""
-    return "; correct or remove it." if rows == 1 else f" (the first of {rows:,} such rows); correct or remove them."
+def _correct(rows: int, like: str = "") -> str:
+    """The end of a sentence about the first of so many wrong rows: how many there are, `like` that one, and what is to be done."""
+    told = f"{rows:,} rows{like}" if like else f"{rows:,} such rows"
+    return "; correct or remove it." if rows == 1 else f" (the first of {told}); correct or remove them."

@@ -36,7 +36,7 @@ class PreprocessingConfig(BaseModel):
     @model_validator(mode="after")
     def _scale_in_order(self) -> Self:
         if self.scale_low is not None and self.scale_high is not None and self.scale_low >= self.scale_high:
-            raise ValueError(f"scale_low ({self.scale_low:g}) must be below scale_high ({self.scale_high:g})")
+            raise ValueError(f"the lowest rating (scale_low={self.scale_low:g}) must be below the highest (scale_high={self.scale_high:g})")
         return self
 
 
@@ -52,7 +52,8 @@ def preprocess(interactions: Interactions, config: PreprocessingConfig) -> Inter
     low, high = data.scale
     scale = (low if config.scale_low is None else config.scale_low, high if config.scale_high is None else config.scale_high)
     if scale != data.scale and scale[0] >= scale[1]:
-        raise InputError(f"The rating scale {scale[0]:g} to {scale[1]:g} is none: scale_low has to be below scale_high.")
+        named = "the lowest rating (preprocessing.scale_low) has to be below the highest (preprocessing.scale_high)"
+        raise InputError(f"The rating scale {scale[0]:g} to {scale[1]:g} is none: {named}.")
     if data.n_ratings == 0:
         raise InputError(f"Preprocessing leaves no rating of {interactions.name}: lower the minimum counts or the binarise threshold.")
     return replace(data, scale=scale)

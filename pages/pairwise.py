@@ -14,7 +14,7 @@ from engine.store import Run
 from pages.components import linked, monitored, pairs, query, titles, words
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.pairs import Answers
-from pages.components.scorer import Opened, opened
+from pages.components.scorer import Opened, first_choice, opened
 from pages.components.session import store
 from pages.components.share import ENGINE, share_buttons
 
@@ -51,12 +51,12 @@ def runs_with_a_model() -> list[Run]:
 
 
 def choose_run(runs: list[Run]) -> Run:
-    """The menu of runs, the newest if none is asked for; its choice always stands in the address."""
+    """The menu of runs, with `first_choice` if none is asked for; its choice always stands in the address."""
     by_id = {run.id: run for run in runs}
     if st.query_params.get(RUN) not in by_id:
         last = query.written(RUN)
-        st.query_params[RUN] = last if last in by_id else runs[0].id
-    return by_id[linked.select("Run", [*by_id], RUN, default="", naming=lambda one: _run_words(by_id[one]))]
+        st.query_params[RUN] = last if last in by_id else first_choice(runs).id
+    return by_id[linked.select("Run", [*by_id], RUN, default="", naming=lambda one: titles.run_title(by_id[one]))]
 
 
 def choose_other(run: Run, runs: list[Run]) -> Run | None:
@@ -71,15 +71,11 @@ def choose_other(run: Run, runs: list[Run]) -> Run | None:
         "Also asked",
         [NOBODY, *same],
         BESIDE,
-        naming=lambda one: _run_words(same[one]) if one in same else "no other run",
+        naming=lambda one: titles.run_title(same[one]) if one in same else "no other run",
         unknown=lambda one: say("warning", f"Only a finished run of the same split can be asked the same questions, not '{one}'."),
         meaning="A finished run of the same split, beside the baselines.",
     )
     return same.get(chosen)
-
-
-def _run_words(run: Run) -> str:
-    return f"{run.name} · {titles.dataset_title(run.config['dataset']['name'])} · {titles.model_title(run.config)}"
 
 
 def draw_a_test(run: Run, other: Run | None, here: Opened) -> dict[str, str]:
@@ -103,7 +99,9 @@ def draw_a_test(run: Run, other: Run | None, here: Opened) -> dict[str, str]:
     left, right = st.columns([1.25, 1], gap="small")
     with left:
         share = found[sampler].shares[run.name]
-        asked = f"{share['pairs']:,} questions by each sampler, {draws:,} for each of {share['users']:,} users"
+        users = int(share["users"])
+        whom = "one user" if users == 1 else f"each of {users:,} users"
+        asked = f"{words.number_of(int(share['pairs']), 'question')} by each sampler, {draws:,} for {whom}"
         note = f"{asked}. Watched: from {_watched(here)}."
         pairs.accuracy_card(found, "Pairwise accuracy by sampler", note + _exact(run, _part(here)), key=f"{run.name}-pairwise")
     with right:
@@ -148,7 +146,7 @@ def upload_questions(run: Run, other: Run | None, here: Opened) -> None:
     else:
         first = (frame["predicted"] == "a").sum()
         st.markdown(
-            f"**{len(frame):,} questions about {frame['user'].nunique():,} users**: {first:,} answered A, "
+            f"**{_asked(len(frame), frame['user'].nunique())}**: {first:,} answered A, "
             f"{(frame['predicted'] == 'b').sum():,} answered B, {(frame['predicted'] == 'tie').sum():,} undecided. "
             f"{_seen_words(int((frame['shown'] != '').sum()))}The file has no column `watched`, so nobody knows how many are right."
         )
@@ -159,11 +157,19 @@ def _share_right(run: Run, answers: Answers) -> None:
     """Of a file with answers: how many are right."""
     share, frame = answers.shares[run.name], answers.frame
     if not share["pairs"]:
-        say("warning", f"Of every one of the {len(frame):,} questions the model has seen an item's rating: no answer is a prediction.")
+        say(
+            "warning",
+            f"{words.number_of(len(frame), 'question')}, each about an item whose rating the model has seen: no answer is a prediction.",
+        )
         return
     seen = int(share["shown"])
-    note = f"{share['pairs']:,} questions about {share['users']:,} users; {(frame['predicted'] == 'tie').sum():,} ties. {_seen_words(seen)}"
+    ties = words.number_of(int((frame["predicted"] == "tie").sum()), "tie")
+    note = f"{_asked(int(share['pairs']), int(share['users']))}; {ties}. {_seen_words(seen)}"
     pairs.accuracy_card({"your file": answers}, "Right answers", note, key=f"{run.name}-right")
+
+
+def _asked(questions: int, users: int) -> str:
+    return f"{words.number_of(questions, 'question')} about {words.number_of(users, 'user')}"
 
 
 def _seen_words(seen: int) -> str:

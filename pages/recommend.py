@@ -14,7 +14,7 @@ from pages.components import newcomer, query, titles, words
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.heldout import held_out_card, places_of
 from pages.components.reclists import between, list_card, measured_by, rated_card, taste_card
-from pages.components.scorer import Opened, opened
+from pages.components.scorer import Opened, first_choice, opened
 from pages.components.session import store
 from pages.components.share import share_buttons
 
@@ -49,17 +49,12 @@ def choose_run(runs: list[Run]) -> Run:
     """The menu of runs."""
     by_id = {run.id: run for run in runs}
     if kept()["run"] not in by_id:
-        kept()["run"] = runs[0].id
+        kept()["run"] = first_choice(runs).id
     st.session_state["recommend.run"] = kept()["run"]
     chosen = st.selectbox(
-        "Run", [*by_id], format_func=lambda one: run_words(by_id[one]), key="recommend.run", on_change=_take, args=("run",)
+        "Run", [*by_id], format_func=lambda one: titles.run_title(by_id[one]), key="recommend.run", on_change=_take, args=("run",)
     )
     return by_id[chosen]
-
-
-def run_words(run: Run) -> str:
-    """A run in the menu."""
-    return f"{run.name} · {titles.dataset_title(run.config['dataset']['name'])} · {titles.model_title(run.config)}"
 
 
 def settle_user(here: Opened, linked: DeltaGenerator | None) -> None:
@@ -144,11 +139,13 @@ def show(here: Opened, top: int) -> None:
             title = titles.model_title({"model": trained.svd.config.model_dump()})
             caption = " · ".join(filter(None, ("baseline", svd_error)))
             list_card(title, "gray", caption, lists["svd"], rates=True, other="run\u00a0#", key=f"{run.name}-svd-list")
-        between(lists, liked, rates, run)
         served, whom = here.service, "this user" if kept()["ratings"] is None else "a new user"
         figures: dict[str, Any] = {"top": top, "users": len(served.order), "least": served.least, "liked": liked, "scale": data.scale}
         figures["places"] = places
-        held_out_card(run.name, whom, pairs, lists, finished="test" in served.parts, **figures)
+        # Of a refitted run, the validation ratings have been learned.
+        parts = " and ".join(part for part in served.parts if trained.split.part(part).nnz)
+        between(lists, liked, rates, run, parts)
+        held_out_card(run.name, whom, pairs, lists, finished="test" in served.parts, parts=parts, **figures)
 
 
 def nothing_trained() -> None:

@@ -31,8 +31,9 @@ LEARNING = (
 )
 # Published suites whose targets were missed: where the time goes, by a profile on that machine.
 MISSED = {
-    "ml1m-refeed": "Why ml1m-refeed misses its targets: of about 33 ms per batch, the products take 15.6 (at 340 GFLOP/s), two fused "
-    "Adam steps 5.4 (at the memory's bandwidth), casts 3.8, sparse parts 2.6, and activations and Python the rest."
+    "ml1m-refeed": f"Why “{results.TITLES['ml1m-refeed'].words}” misses its targets: of about 33 ms per batch, the products take 15.6 "
+    "(at 340 GFLOP/s), two fused Adam steps 5.4 (at the memory's bandwidth), casts 3.8, sparse parts 2.6, and activations and Python "
+    "the rest."
 }
 
 

@@ -77,6 +77,15 @@ def test_an_impossible_split_is_a_sentence(kind, sentence):
     assert [sentence in one.value for one in page.error] == [True]
 
 
+def test_a_number_out_of_bounds_is_answered_in_a_sentence():
+    page = visit(data_tab="See the split", data_split="kfold")
+    folds = next(control for control in page.number_input if control.label == "Folds")
+    assert not (folds.proto.has_min or folds.proto.has_max)
+    folds.set_value(1).run()
+    (told,) = page.error
+    assert "split.folds" in told.value and "should be greater than or equal to 2" in told.value
+
+
 def test_options_of_a_split_are_in_the_address():
     page = visit(data_tab="See the split", data_split="time", data_time_quantile="0.5")
     assert page.slider(key="data_time_quantile").value == 0.5

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -213,7 +214,7 @@ def test_questions_about_what_the_model_has_seen_are_answered_but_not_counted():
     ("content", "sentence"),
     [
         (b"user,item_a,item_b\nnobody,1,2\nnobody,2,1\n", "Line 2 of mine.csv names user 'nobody'"),
-        (b"", "mine.csv is empty"),
+        (b"", "mine.csv is empty; it needs one line for each question."),
         (b"user,item_a\n1,2\n", "has no column item_b"),
         (b"\x00\x01\x02", "neither text nor Parquet"),
     ],
@@ -223,7 +224,7 @@ def test_a_bad_file_is_answered_in_one_sentence(content, sentence):
     (told,) = page.error
     assert sentence in told.value.replace("\\", "") and not page.table
     if b"nobody" in content:
-        assert "the first of 2 such rows" in told.value.replace("\\", "")
+        assert "the first of 2 rows with an unknown user" in told.value.replace("\\", "")
 
 
 @pytest.mark.usefixtures("filled")
@@ -285,3 +286,33 @@ def test_the_questions_that_the_page_offers_are_read_back():
     page = upload(content.getvalue(), run=found.run.id)
     assert f"{len(drawn):,} questions" in said(page)
     assert read_pairs(content.getvalue(), found.split.interactions, "q.csv").equals(drawn.astype(str))
+
+
+@pytest.mark.usefixtures("filled")
+def test_of_one_user_nothing_is_said_in_the_plural_and_no_error_explained():
+    page = upload(planted("weighted-bce", right=1, wrong=0), run=run_of("weighted-bce").id)
+    text = said(page)
+    assert "1 question about 1 user; 0 ties." in text and "1 users" not in text
+    assert "±" not in "".join(one.value for one in page.caption) and "0.5 is guessing" in text
+    text = said(upload(planted("weighted-bce", right=3, wrong=1), run=run_of("weighted-bce").id))
+    assert "±: one standard error over users" in text and "±: half the 95 % interval over users" in text
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_change_by_sampler_says_what_its_interval_is():
+    (told,) = [one for one in said(visit(run=run_of("weighted-bce").id)).splitlines() if "minus that of the random test" in one]
+    assert told.endswith("(±: half the 95 % interval over users).")
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_newest_finished_run_is_shown_before_a_newer_unfinished_one():
+    latest, former = here().list()[:2]
+    with sqlite3.connect(settings().home / "encore.db") as database:
+        database.execute("UPDATE runs SET state = 'crashed' WHERE id = ?", (latest.id,))
+    try:
+        page = visit()
+    finally:
+        with sqlite3.connect(settings().home / "encore.db") as database:
+            database.execute("UPDATE runs SET state = 'finished' WHERE id = ?", (latest.id,))
+    assert page.query_params["run"] in (former.id, [former.id])
+    assert [option.endswith(" · crashed") for option in page.selectbox(key="run").options][:2] == [True, False]

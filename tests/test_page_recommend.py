@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,18 +25,19 @@ SMALL = {
 ITEM_BASED = {**SMALL, "model": {"layers": [12], "orientation": "item"}}
 LIKED = {**SMALL, "preprocessing": {**SMALL["preprocessing"], "binarise": 4}}
 RANKER = {**LIKED, "model": {"name": "mult-dae", "layers": [12]}}
+REFITTED = {**SMALL, "training": {**SMALL["training"], "refit": True}}
 PER_USER = {**LIKED, "model": {"name": "cdae", "hidden": 12}}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home with a user-based and an item-based run and two that rank, trained once for all tests."""
+    """A home with two user-based runs, one of them refitted, an item-based one and two that rank, trained once for all tests."""
     from engine import runs
 
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENCORE_HOME", str(folder))
-        for config in (PER_USER, RANKER, ITEM_BASED, SMALL):
+        for config in (REFITTED, PER_USER, RANKER, ITEM_BASED, SMALL):
             runs.execute(here().create(parse(config).model_dump(mode="json")).id, here())
     return folder
 
@@ -77,6 +79,18 @@ def user(number: int) -> str:
 def newest(kind: str) -> str:
     """Id of the newest run of an orientation or model."""
     return next(run.id for run in here().list() if kind in (run.config["model"].get("orientation"), run.config["model"]["name"]))
+
+
+@contextmanager
+def state(run: str, now: str):
+    """A finished run in another state."""
+    with sqlite3.connect(settings().home / "encore.db") as database:
+        database.execute("UPDATE runs SET state = ? WHERE id = ?", (now, run))
+    try:
+        yield
+    finally:
+        with sqlite3.connect(settings().home / "encore.db") as database:
+            database.execute("UPDATE runs SET state = 'finished' WHERE id = ?", (run,))
 
 
 def test_without_a_trained_run_it_says_so_and_leads_to_train():
@@ -138,16 +152,11 @@ def test_a_run_that_has_not_learned_yet_is_named():
 
 @pytest.mark.usefixtures("filled")
 def test_the_test_part_stays_closed_until_the_run_has_finished():
-    with sqlite3.connect(settings().home / "encore.db") as database:
-        database.execute("UPDATE runs SET state = 'paused' WHERE id = ?", (newest("user"),))
-    try:
+    with state(newest("user"), "paused"):
         page = visit(run=newest("user"))
         assert "the test part is read when the run has finished" in said(page)
         helps = " ".join(button.help for button in page.button)
         assert "on their validation ratings" in helps and "held-out" not in helps
-    finally:
-        with sqlite3.connect(settings().home / "encore.db") as database:
-            database.execute("UPDATE runs SET state = 'finished' WHERE id = ?", (newest("user"),))
     assert "the test part is read" not in said(visit(run=newest("user")))
 
 
@@ -223,3 +232,25 @@ def test_a_run_with_a_node_per_user_refuses_a_new_one_in_a_sentence():
     page = visit(run=newest("cdae"), ratings=f"{item},1")
     assert ["new user" in error.value for error in page.error] == [True]
     assert sum("new user" in element.value for element in page.markdown) == 1, "the button says the same"
+
+
+@pytest.mark.usefixtures("filled")
+def test_it_says_by_which_held_out_ratings_a_list_is_judged():
+    text = said(visit(run=newest("user")))
+    assert "held out (validation and test ratings) and liked" in text and "(validation and test), " in text
+    with state(newest("user"), "paused"):
+        text = said(visit(run=newest("user")))
+    assert "held out (validation ratings) and liked" in text and "(validation), " in text
+    text = said(visit(run=here().list()[-1].id))
+    assert "held out (test ratings) and liked" in text and "(test), " in text, "what was refitted has learned the validation ratings"
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_menu_begins_with_the_newest_finished_run_and_marks_the_others():
+    latest, former = here().list()[:2]
+    with state(latest.id, "stopped"):
+        page = visit()
+        assert page.query_params["run"] == former.id
+        options = page.selectbox(key="recommend.run").options
+    assert options[0].startswith(f"{latest.name} · ") and options[0].endswith(" · stopped")
+    assert not any(" · finished" in option or " · stopped" in option for option in options[1:])

@@ -122,7 +122,12 @@ def test_what_is_published_is_shown_in_full(monkeypatch):
     assert not any("again" in name for name in option["yAxis"]["data"]), "a cache hit is no bar beside the others"
     assert any("Left out: text to CSR, again" in one.value for one in page.caption)
     missed = any(one["met"] is False for one in suites["ml1m-refeed"]["measurements"])
-    assert any("Why ml1m-refeed misses" in one.value for one in page.caption) == missed
+    assert any("Why “MovieLens 1M, re-fed once” misses" in one.value for one in page.caption) == missed
+    rows = {row["measured"]: row for row in table(page, 0)}
+    assert (
+        "**200 batches** :gray[at least 200 batches at a stretch]" in rows["Generated, Netflix's size, one epoch"]["reached, of the target"]
+    )
+    assert not any("p50" in str(cell) for row in rows.values() for cell in row.values())
 
 
 def test_the_download_has_numbers_and_says_what_is_projected(monkeypatch):

@@ -129,6 +129,7 @@ def test_factors_and_colour_come_from_the_address():
 def test_an_item_has_neighbours():
     page = visit(svd_item="7")
     assert "**Nearest to Item 7**" in said(page)
+    assert "By cosine over the 3 factors of the chosen rank" in said(page) and "raise the rank for finer neighbours" in said(page)
     drawn = plane(page)
     assert [one["name"] for one in drawn["series"]] == ["items", "neighbours", "chosen"]
     assert page.query_params["svd_item"] == "7"
@@ -143,6 +144,10 @@ def test_an_item_has_neighbours():
 
 def test_only_the_most_rated_are_drawn(monkeypatch):
     monkeypatch.setattr("pages.components.item_map.DRAWN", 7)
+    counts = np.count_nonzero(toy.MATRIX, axis=0)
+    page = visit(svd_item=str(counts.argmax() + 1))
+    near = next(table.value for table in page.dataframe if "cosine" in table.value)
+    assert len(near) == 6 and near["ratings"].min() >= np.sort(counts)[-7], "neighbours are among them"
     page = visit()
     assert "The 7 most rated of 10 items" in said(page)
     assert len(plane(page)["series"][0]["data"]) == 7

@@ -354,6 +354,65 @@ def test_a_form_that_is_not_valid_cannot_start():
     assert "no timestamps" in sound(app.run()).error[0].value
 
 
+@pytest.mark.parametrize(
+    ("link", "field", "value", "sentence"),
+    [
+        ({}, "training.lr", -1.0, "Learning rate (training.lr): input should be greater than 0 (not -1.0)."),
+        ({}, "training.batch_size", 0, "Batch size (training.batch_size): input should be greater than or equal to 1 (not 0)."),
+        ({}, "training.epochs", 0, "Epochs (training.epochs): input should be greater than or equal to 1 (not 0)."),
+        ({}, "training.seed", -1, "Seed (training.seed): input should be greater than or equal to 0 (not -1)."),
+        ({}, "split.test", 1.5, "Test share (split.test): input should be less than 1 (not 1.5)."),
+        ({"split__kind": "kfold"}, "split.folds", 1, "(split.folds): input should be greater than or equal to 2 (not 1)."),
+        ({"model__name": "mult-vae"}, "model.beta", -0.5, "(model.beta): input should be greater than or equal to 0 (not -0.5)."),
+        ({"preprocessing__scale_high": "3"}, "preprocessing.scale_low", 4.0, "lowest rating (scale_low=4) must be below the highest"),
+    ],
+)
+def test_a_number_out_of_bounds_is_sent_and_answered_in_a_sentence(link, field, value, sentence):
+    app = visit(TRAIN, **link)
+    control = app.number_input(key=f"train.{field}")
+    assert not (control.proto.has_min or control.proto.has_max), "a browser does not send what its control has no room for"
+    control.set_value(value)
+    (told,) = sound(app.run()).error
+    assert sentence in told.value.replace("\\", "")
+    assert next(button for button in app.button if button.label == "Start").disabled
+
+
+def test_no_control_of_the_form_keeps_a_number_to_itself():
+    for name in MODELS:
+        app = visit(TRAIN, model__name=name)
+        assert not [control.key for control in app.number_input if control.proto.has_min or control.proto.has_max]
+
+
+def listed(app: AppTest) -> tuple[str, list[str]]:
+    """The heading of the pinned user's list, and its columns."""
+    heading = next(element.value for element in app.markdown if "would get" in element.value)
+    return heading, [*app.table[0].value.columns]
+
+
+def test_a_finished_run_shows_the_list_of_the_kept_epoch(store):
+    app = visit(TRAIN, run=fill(store, "finished").id)
+    assert listed(app) == ("**User Ann would get · kept model, epoch 5**", ["epoch 5", "4 epochs before"])
+    assert app.table[0].value.iloc[0, 0].startswith(r"\*Film\* \[5\]"), "of epoch 5, though there are eight"
+    assert "✓ held out (validation ratings), rated ≥ 4" in text(app)
+    app = visit(TRAIN, run=fill(store, "running").id)
+    assert listed(app) == ("**User Ann would get**", ["now", "5 epochs ago"])
+    assert app.table[0].value.iloc[0, 0].startswith(r"\*Film\* \[8\]")
+
+
+def test_the_list_of_a_refitted_run_is_called_what_it_is(store):
+    app = visit(TRAIN, run=fill(store, "finished", parse({"training": {"refit": True}})).id)
+    assert listed(app)[0] == "**User Ann would get · epoch 5, before the refit**"
+    assert "then refitted on training and validation ratings" in text(app)
+
+
+def test_who_was_pinned_after_the_kept_epoch_has_no_list_of_it(store):
+    run = fill(store, "finished")
+    store.add_facts(run.id, {"watch_user": "Bob"})
+    store.add_list(run.id, 7, "run", "Bob", [{"item": "1", "title": "Late", "score": 1.0, "hit": False}])
+    shown = text(visit(TRAIN, run=run.id))
+    assert "pinned after epoch 5, whose weights are kept" in shown and "Late" not in shown
+
+
 def press(app: AppTest, label: str) -> AppTest:
     next(button for button in app.button if button.label == label).click()
     return sound(app.run())

@@ -146,14 +146,23 @@ def test_what_was_drawn_is_read_back(split, tmp_path):
         ("u1,i3,i4\nu2,i5,i5\n", "Line 2 of f.csv names item 'i5' twice"),
         ("u1,i3\nu2,i5\n", "f.csv has no column item_b: it needs user,item_a,item_b"),
         ("user,first,second\nu1,i3,i4\n", "f.csv has no column item_a"),
-        ("user,item_a,item_b\n", "f.csv has column names but no pairs"),
+        ("user,item_a,item_b\n", "f.csv has column names but no questions"),
         ("u1,i3,i4,a\nu2,i5,i0,c\n", "Line 2 of f.csv has 'c' as watched"),
         (
             "u1,i3,i4\nu2,x7,i0\nu999,i3,i4\n",
-            "Line 2 of f.csv names item 'x7', which the training data of popular do not hold (the first of 2 such rows); correct or",
+            "Line 2 of f.csv names item 'x7', which the training data of popular do not hold; correct or remove it.",
+        ),
+        (
+            "u1,i3,i4\nu2,x7,i0\nu999,i3,i4\nu1,i3,x8\n",
+            "Line 2 of f.csv names item 'x7', which the training data of popular do not hold (the first of 2 rows with an unknown item); ",
+        ),
+        (
+            "u998,x7,i0\nu1,x7,i0\nu999,i3,i4\n",
+            "Line 1 of f.csv names user 'u998', which the training data of popular do not hold (the first of 2 rows with an unknown user)",
         ),
         ("u1,i3,i4\nu2,i5\n", "Line 2 of f.csv has 2 fields"),
-        ("", "f.csv is empty"),
+        ("", "f.csv is empty; it needs one line for each question."),
+        ("u1\nu2\n", "f.csv has a single column; it needs user, item_a and item_b, separated by"),
     ],
 )
 def test_bad_files_are_refused_in_one_sentence(split, content, sentence):

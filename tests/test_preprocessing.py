@@ -58,7 +58,7 @@ def test_scale_is_replaced_side_by_side():
 
 
 def test_a_scale_upside_down_is_refused():
-    with pytest.raises(InputError, match="scale_low has to be below"):
+    with pytest.raises(InputError, match=r"lowest rating \(preprocessing.scale_low\) has to be below"):
         preprocess(CHAIN, PreprocessingConfig(scale_low=6))
 
 

@@ -186,7 +186,7 @@ def reached(judged: Mapping[str, Any]) -> str:
         return f"{value:.1%}".replace("%", " %")
     if text.endswith(" GB"):
         return f"{value:.2f} GB"
-    return f"{value:,} batches" if text.endswith(" batches") else seconds(value)
+    return f"{value:,} batches" if " batches" in text else seconds(value)
 
 
 def seconds(value: float) -> str:

@@ -49,6 +49,6 @@ class Inference:
         alone, all_ = ({name: Timing(samples[name], peak_memory_gb=memory[name]) for name in pair} for samples in (calls, everybody))
         notes = {f"{name}_p95": float(np.quantile(calls[name], 0.95)) for name in pair} | {"calls": len(calls["encore"])}
         return [
-            Measurement(f"top {TOP} of a new user, p50", alone["encore"], alone["textbook"], self.targets, notes=notes),
+            Measurement(f"top {TOP} of a new user, median", alone["encore"], alone["textbook"], self.targets, notes=notes),
             Measurement(f"top {TOP} of all users", all_["encore"], all_["textbook"], self.everybody),
         ]

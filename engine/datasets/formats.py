@@ -61,6 +61,7 @@ class TextFile:
     separator: str
     header: bool
     columns: list[str]
+    what: str
     place: ClassVar[str] = "Line"
 
     @property
@@ -86,7 +87,7 @@ class TextFile:
                 if len(row) != width:
                     why = f"has {len(row)} fields where the first line has {width}"
                     raise InputError(f"Line {line} of {self.name} {why}; correct it.") from error
-            raise InputError(f"{self.name} cannot be read as a table; save it as plain CSV with one rating a line.") from error
+            raise InputError(f"{self.name} cannot be read as a table; save it as plain CSV with one {self.what} a line.") from error
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.table.column(name)
@@ -113,17 +114,21 @@ def _records(content: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     return ((reader.line_num, row) for row in reader if row)
 
 
-def open_table(source: Path | bytes, filename: str | None, names: Names) -> TextFile | ParquetFile:
+def open_table(
+    source: Path | bytes, filename: str | None, names: Names, *, what: str = "rating", needs: str = "user, item and rating"
+) -> TextFile | ParquetFile:
     """A file as a table of named columns.
 
     Args:
         names: from the first row of a text file, the columns' names where the file has no header, None where this row is it.
+        what: errors call a line so.
+        needs: the columns that there have to be, for errors.
 
     Raises:
         InputError: the file is missing, empty or not readable as a table.
     """
     name = filename or (source.name if isinstance(source, Path) else "The file")
-    content = _content(source, name)
+    content = _content(source, name, what)
     if content.startswith(b"PAR1"):
         try:
             return ParquetFile(name, pa.parquet.read_table(io.BytesIO(content)))
@@ -138,17 +143,17 @@ def open_table(source: Path | bytes, filename: str | None, names: Names) -> Text
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{name} is not UTF-8 text (see line {line}); save it again with the encoding UTF-8.") from error
     if not content.strip():
-        raise InputError(f"{name} is empty; it needs one line for each rating.")
+        raise InputError(f"{name} is empty; it needs one line for each {what}.")
     try:
-        return _layout(name, content, names)
+        return _layout(name, content, names, what, needs)
     except csv.Error as error:
-        raise InputError(f"{name} cannot be read as a table ({error}); save it as plain CSV with one rating a line.") from error
+        raise InputError(f"{name} cannot be read as a table ({error}); save it as plain CSV with one {what} a line.") from error
 
 
-def _content(source: Path | bytes, name: str) -> bytes:
+def _content(source: Path | bytes, name: str, what: str) -> bytes:
     try:
         if isinstance(source, Path) and source.is_dir():
-            raise InputError(f"{source} is a folder; name the ratings file in it.")
+            raise InputError(f"{source} is a folder; name the file of {what}s in it.")
         content = source.read_bytes() if isinstance(source, Path) else source
         if content.startswith(b"\x1f\x8b"):
             with gzip.open(io.BytesIO(content)) as packed:
@@ -168,7 +173,7 @@ def _single(content: bytes) -> bytes:
     return content.replace(b"::", DOUBLE_COLON.encode())
 
 
-def _layout(name: str, content: bytes, names: Names) -> TextFile:
+def _layout(name: str, content: bytes, names: Names, what: str, needs: str) -> TextFile:
     """Finds the separator: the one that cuts a sample into most fields, the same number in (nearly) every row."""
     start = content.lstrip(b"\r\n")
     sample, whole = start[:SAMPLE], len(start) <= SAMPLE
@@ -184,14 +189,14 @@ def _layout(name: str, content: bytes, names: Names) -> TextFile:
         if score > best and width >= (3 if candidate == " " else 2):
             best, separator, first = score, candidate, rows[0]
     if not separator:
-        raise InputError(f"{name} has a single column; it needs user, item and rating, separated by commas, tabs, semicolons or '::'.")
+        raise InputError(f"{name} has a single column; it needs {needs}, separated by commas, tabs, semicolons or '::'.")
     if separator == DOUBLE_COLON:
         content = _single(content)
     first = [value.strip() for value in first]
     given = names(first)
     if given is not None:
-        return TextFile(name, content, separator, False, given)
+        return TextFile(name, content, separator, False, given, what)
     if len(set(first)) < len(first):
         twice = next(value for value in first if first.count(value) > 1)
         raise InputError(f"{name} has two columns named '{twice}'; rename one.")
-    return TextFile(name, content, separator, True, first)
+    return TextFile(name, content, separator, True, first, what)

@@ -1,4 +1,4 @@
-"""One widget for one field of the configuration: kind, bounds, title and help come from the field itself.
+"""One widget for one field of the configuration: kind, title and help come from the field itself.
 
 A widget is filled from the draft when it has no state of its own, and writes a person's change into the draft before the
 page is drawn again, so that everything on the page follows from one and the same draft.
@@ -6,6 +6,7 @@ page is drawn again, so that everything on the page follows from one and the sam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from types import NoneType
@@ -29,7 +30,7 @@ MORE_SHOWN = ":material/more_horiz:"
 
 
 def about(path: str) -> FieldInfo:
-    """Title, help, type and bounds of a field, as the draft's kind of split or model has it."""
+    """Title, help and type of a field, as the draft's kind of split or model has it."""
     section, _, name = path.partition(".")
     annotation = RunConfig.model_fields[section].annotation
     kinds: Sequence[type[BaseModel]] = get_args(annotation) or (annotation,)
@@ -57,9 +58,9 @@ def field(path: str, label: str | None = None, naming: Callable[[str], str] = st
         if kind is int and abs(draft.values()[path] or 0) > WHOLE:
             st.text_input(label, value=str(draft.values()[path]), disabled=True, help="Too large a number for a browser to count with.")
             return
-        low, high = _bounds(info, kind)
         numbers: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(info), "format": "%g"}
-        st.number_input(label, min_value=low, max_value=high, placeholder="none" if optional else None, **numbers, **common)
+        # Without bounds: a browser keeps what lies outside them to itself, and the configuration has a sentence for it.
+        st.number_input(label, placeholder="none" if optional else None, **numbers, **common)
     else:
         st.text_input(label, placeholder="not given" if optional else None, **common)
 
@@ -109,6 +110,12 @@ def widths(path: str) -> None:
     st.text_input(info.title or path, key=key, help=info.description, placeholder=empty, on_change=_take_widths, args=(path,))
 
 
+def with_titles(sentence: str) -> str:
+    """A sentence about the draft that names fields as their controls do: "training.lr: …" → "Learning rate (training.lr): …"."""
+    # What stands before a value ("split.kind=users") is what people are to write.
+    return re.sub(r"\b[a-z]+\.\w+\b(?!=)", lambda found: _with_title(found[0]), sentence)
+
+
 def is_share(path: str) -> bool:
     """Whether a field is a number from 0 to below 1."""
     info = about(path)
@@ -126,6 +133,11 @@ def options(path: str) -> list[str]:
     if KIND_FIELDS.get(section) == name:
         return [str(kind.model_fields[name].default) for kind in get_args(RunConfig.model_fields[section].annotation)]
     return list(get_args(_kind(about(path))[0]))
+
+
+def _with_title(path: str) -> str:
+    title = about(path).title if path in draft.values() else None
+    return f"{title} ({path})" if title else path
 
 
 def _fill(path: str) -> str:
@@ -169,13 +181,6 @@ def _kind(info: FieldInfo) -> tuple[Any, bool]:
     if NoneType in kinds:
         return next(kind for kind in kinds if kind is not NoneType), True
     return info.annotation, False
-
-
-def _bounds(info: FieldInfo, kind: type) -> tuple[Any, Any]:
-    """Inclusive bounds; an open one becomes the closed one, and the engine refuses the end point with its own sentence."""
-    low = next((getattr(rule, name) for rule in info.metadata for name in ("ge", "gt") if hasattr(rule, name)), None)
-    high = next((getattr(rule, name) for rule in info.metadata for name in ("le", "lt") if hasattr(rule, name)), None)
-    return (None if low is None else kind(low)), (None if high is None else min(kind(high), WHOLE))
 
 
 def _step(info: FieldInfo) -> float:

@@ -74,7 +74,7 @@ def form(shape: tuple[int, int] | None) -> RunConfig | None:
         chosen = draft.config()
         check(chosen)
     except InputError as error:
-        say("error", str(error))
+        say("error", fields.with_titles(str(error)))
         return None
     return chosen
 

@@ -32,6 +32,7 @@ def held_out_card(
     lists: dict[str, Any],
     *,
     finished: bool,
+    parts: str,
     top: int,
     users: int,
     least: int,
@@ -46,12 +47,13 @@ def held_out_card(
         whom: "this user" or "a new user".
         pairs: what `held_out_pairs` says of the user.
         finished: whether the run has, so that the test part is among them.
+        parts: of the split, that are held out, such as "validation and test".
         users: how many have `least` held-out ratings, among whom the user has a place.
         places: of the held-out titles where the run is judged by its ranking alone, see `places_of`; else None.
     """
     rows = pairs["pairs"]
     with st.container(border=True, gap="xsmall"):
-        judged = "Validation and test ratings." if finished else "Validation ratings; the test part is read when the run has finished."
+        judged = f"{parts.capitalize()} ratings." if finished else "Validation ratings; the test part is read when the run has finished."
         if rows:
             card_title(f"Held out for {whom}", _data(rows, places), key=f"{name}-held-out", meaning=f"{judged} {MEANING}")
             if not finished:
@@ -60,7 +62,7 @@ def held_out_card(
             st.markdown(f"**Held out for {whom}**", help=f"{judged} {MEANING}")
             st.caption(f"Nothing of {whom} is held out, so there is nothing to judge both lists by.")
             return
-        counted = f"{len(rows):,} title{'s' if len(rows) > 1 else ''}, {pairs['liked']:,} rated ≥ {liked:g}"
+        counted = f"{words.number_of(len(rows), 'title')} ({parts}), {pairs['liked']:,} rated ≥ {liked:g}"
         hits = f"in the top {top}: **{words.plain(name)}: {lists['hits']['recommendations']}**, **SVD: {lists['hits']['svd']}**"
         st.markdown(f"{counted} · {hits}")
         if places is not None:
@@ -81,7 +83,7 @@ def held_out_card(
 
 
 def _errors(name: str, pairs: dict[str, Any]) -> str:
-    counted = f"{len(pairs['pairs']):,} pair{'s' if len(pairs['pairs']) > 1 else ''}"
+    counted = words.number_of(len(pairs["pairs"]), "pair")
     said = f"RMSE {pairs['rmse']:.3f}, SVD {pairs['svd_rmse']:.3f} on {counted}"
     if pairs["difference"] is None:
         return f"{said}: :gray[**{titles.UNDECIDED}**] by a single one"

@@ -170,9 +170,7 @@ def _ends(shown: pd.DataFrame, names: list[str]) -> None:
 
 def _neighbours(shown: pd.DataFrame, chosen: int, near: list[tuple[int, float]], rank: int) -> None:
     title = words.plain(str(shown.loc[chosen, "title"]))
-    st.markdown(
-        f"**Nearest to {title}**", help=f"By the cosine of the angle between two items, over all {rank} factors of the chosen rank."
-    )
+    st.markdown(f"**Nearest to {title}**")
     rows = shown.loc[[position for position, _ in near]]
     if rows.empty:
         st.caption("It has no place among these factors, so it has no neighbours.")
@@ -183,6 +181,8 @@ def _neighbours(shown: pd.DataFrame, chosen: int, near: list[tuple[int, float]],
     st.dataframe(listed, hide_index=True, column_config=look, alt=f"Items nearest to {title}")
     if rank == 1:
         st.caption("With one factor there are two directions only: choose a higher rank above.")
+    else:
+        st.caption(f"By cosine over the {rank} factors of the chosen rank, among the items drawn: raise the rank for finer neighbours.")
 
 
 def _drawn(shown: int, there: int) -> str:

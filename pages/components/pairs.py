@@ -83,7 +83,8 @@ def accuracy_card(answers: Mapping[str, Answers], title: str, note: str, *, key:
             cells = [_accuracy(one.shares[model]) for one in answers.values()]
             shown[words.plain(model)] = [f"**{cell}**" if number == 0 else cell for cell in cells]
         st.table(pd.DataFrame(shown), hide_index=True, border="horizontal", alt="Share of right answers of the run and of others")
-        st.caption("±: one standard error over users. 0.5 is guessing.")
+        sure = any("accuracy_se" in share for one in answers.values() for share in one.shares.values())
+        st.caption(f"{'±: one standard error over users. ' if sure else ''}0.5 is guessing.")
         if len(models) > 1:
             _difference_table(answers, models)
 
@@ -94,7 +95,9 @@ def _difference_table(answers: Mapping[str, Answers], models: Sequence[str]) -> 
     for other in models[1:]:
         shown[f"minus {words.plain(other)}"] = [_apart(one.apart[other]) for one in answers.values()]
     st.table(pd.DataFrame(shown), hide_index=True, border="horizontal", alt=f"Accuracy of {models[0]} minus that of the others")
-    st.caption(f"{words.plain(models[0])} minus the other on the same questions. ±: half the 95 % interval over users.")
+    sure = any(apart is not None for one in answers.values() for apart in one.apart.values())
+    interval = " ±: half the 95 % interval over users." if sure else ""
+    st.caption(f"{words.plain(models[0])} minus the other on the same questions.{interval}")
 
 
 def _accuracy(share: Mapping[str, float]) -> str:
@@ -136,7 +139,8 @@ def samplers_card(facts: Mapping[str, Mapping[str, float]], answers: Mapping[str
             f"ratings it is {_ratio(facts['popularity']['ratio'])} times as often: that is the harder test."
         )
         if told := [f"{sampler} {_change(answers, sampler)}" for sampler in SAMPLERS[1:] if _change(answers, sampler)]:
-            st.markdown(f"**{words.plain(name)}**, accuracy minus that of the random test, same users: {', '.join(told)}.")
+            interval = "±: half the 95 % interval over users"
+            st.markdown(f"**{words.plain(name)}**, accuracy minus that of the random test: {', '.join(told)} ({interval}).")
 
 
 def _change(answers: Mapping[str, Answers], sampler: str) -> str:
@@ -170,7 +174,7 @@ def questions_card(title: str, answers: Answers, data: Interactions, *, each_use
                 _csv(frame, "Answers", f"{file}-answered", "The questions with both scores and the run's answer.")
         shown = (frame.drop_duplicates("user") if each_user else frame).head(ROWS)
         _table(shown, data)
-        which = f"The first question of {len(shown):,} users" if each_user else f"The first {len(shown):,}"
+        which = f"The first question of {words.number_of(len(shown), 'user')}" if each_user else f"The first {len(shown):,}"
         many = f"{which}; all {len(frame):,} are in the downloads. " if len(frame) > len(shown) else ""
         st.caption(many + _legend(frame))
 

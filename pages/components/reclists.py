@@ -120,12 +120,16 @@ def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]
             st.caption("All these scores are equal: their order says nothing.")
 
 
-def between(lists: dict[str, Any], liked: float, rates: bool, run: Run) -> None:
-    """The lines under both lists: how to read them, what they have in common, and which model is better for all users."""
+def between(lists: dict[str, Any], liked: float, rates: bool, run: Run, parts: str) -> None:
+    """The lines under both lists: how to read them, what they have in common, and which model is better for all users.
+
+    Args:
+        parts: of the split, that are held out, such as "validation and test".
+    """
     mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
     score = "predicted rating, not clipped to the scale" if rates else "what a list is ordered by; this run's scores are no ratings"
     st.caption(
-        f":green[**✓**] held out and liked (≥ {liked:g}) · score: {score} · \\#: place in the other one's order · "
+        f":green[**✓**] held out ({parts} ratings) and liked (≥ {liked:g}) · score: {score} · \\#: place in the other one's order · "
         f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: run {mine:,.0f}, SVD {svd:,.0f} ratings"
         + _over_all(run)
     )

@@ -168,7 +168,7 @@ def _row(run: Run, known: dict[str, str]) -> dict[str, Any]:
     summary = run.summary or {}
     metrics, baselines = summary.get("metrics", {}), summary.get("baselines", {})
     test, metric = metrics.get("test", {}), monitored.metric(run)
-    chosen, rates = metrics.get("validation", {}).get(metric), titles.rates(run.config)
+    chosen, judged = metrics.get("validation", {}).get(metric), _judged_by(summary, metric)
     split = run.config.get("split", {})
     try:
         changed = differences(parse(run.config))
@@ -183,18 +183,23 @@ def _row(run: Run, known: dict[str, str]) -> dict[str, Any]:
         "epoch": f"{run.epoch} / {run.epochs}" if titles.trains(run.config) else None,
         "best": summary.get("best_epoch") if titles.trains(run.config) else None,
         "validation": None if chosen is None else f"{monitored.title(metric)} {chosen:.4f}",
-        "rmse": test.get("rmse"),
+        "test": f"{monitored.title(judged)} {test[judged]:.4f}" if judged in test else None,
         "rmse_clipped": test.get("rmse_clipped"),
-        "svd": baselines.get("svd", {}).get("rmse") if rates else None,
-        "against": _against(summary, metric),
+        "svd": f"{baselines['svd'][judged]:.4f}" if judged in test and judged in baselines.get("svd", {}) else None,
+        "against": _against(summary, judged),
         "seconds": summary.get("seconds_per_epoch"),
         "created": pd.Timestamp(run.created, unit="s", tz="UTC"),
         "settings": [titles.setting(path, value) for path, value in changed.items() if path not in OWN_COLUMN],
     }
 
 
+def _judged_by(summary: dict[str, Any], metric: str) -> str:
+    """The metric by which a run and SVD are compared on the test ratings: RMSE, or of a run without one what picks its epochs."""
+    return "rmse" if "rmse" in summary.get("metrics", {}).get("test", {}) else metric
+
+
 def _against(summary: dict[str, Any], metric: str) -> list[str] | None:
-    """The verdict on run and SVD: by RMSE, or by the metric that picks the epochs of a run without one."""
+    """The verdict on run and SVD by the metric of `_judged_by`."""
     if pair := summary.get("difference", {}).get("svd"):
         return [titles.verdict(*pair)[0]]
     test, svd = summary.get("metrics", {}).get("test", {}), summary.get("baselines", {}).get("svd", {})
@@ -203,6 +208,7 @@ def _against(summary: dict[str, Any], metric: str) -> list[str] | None:
 
 
 def _columns() -> dict[str, Any]:
+    """How the columns look, in their order: what a window of 1440 pixels has room for ends with the verdict."""
     column = st.column_config
     error: dict[str, Any] = {"format": "%.4f", "width": 74}
     return {
@@ -210,20 +216,22 @@ def _columns() -> dict[str, Any]:
         "state": column.MultiselectColumn("state", options=[*CHIPS], color=[*CHIPS.values()], width=82),
         "epoch": column.TextColumn("epoch", width=62, help="Epochs done, of those asked for; none for a model that is fitted in one step."),
         "dataset": column.TextColumn("dataset"),
-        "split": column.TextColumn("split", help="Scheme and share that is tested; by time: the earlier share, which is learned from."),
         "model": column.TextColumn("model", help="The model, with the widths of a network's layers up to the code."),
-        "best": column.NumberColumn("best", width=44, help="The epoch whose weights are kept: the best on validation."),
-        "validation": column.TextColumn(
-            "best validation", width=118, help="The metric that picks the best epoch, and its value there, on the validation ratings."
+        "test": column.TextColumn(
+            "test", width=112, help="Read once, at the end: RMSE in rating units, or of a run without one the metric of “best validation”."
         ),
-        "rmse": column.NumberColumn("test RMSE", help="Read once, at the end; in rating units. Models that only rank have none.", **error),
-        "svd": column.NumberColumn("SVD's", help="Test RMSE of the SVD beside the run, on the same pairs, not clipped.", **error),
+        "svd": column.TextColumn("SVD's", width=62, help="The same of the SVD beside the run, on the same test ratings, not clipped."),
         "against": column.MultiselectColumn(
             "against SVD",
             options=[*VERDICTS],
             color=[*VERDICTS.values()],
-            width=126,
-            help="Whether the 95 % interval of the difference covers 0: of test RMSEs, or of the metric of a model without an RMSE.",
+            width=140,
+            help="Whether the 95 % interval of the difference between the two figures on the left covers 0.",
+        ),
+        "split": column.TextColumn("split", help="Scheme and share that is tested; by time: the earlier share, which is learned from."),
+        "best": column.NumberColumn("best", width=44, help="The epoch whose weights are kept: the best on validation."),
+        "validation": column.TextColumn(
+            "best validation", width=118, help="The metric that picks the best epoch, and its value there, on the validation ratings."
         ),
         "rmse_clipped": column.NumberColumn("clipped", help="Test RMSE with predictions clipped to the rating scale.", **error),
         "seconds": column.NumberColumn("s / epoch", format="%.2f", width=72, help="Median seconds per epoch."),

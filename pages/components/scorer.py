@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,11 @@ class Opened:
     trained: TrainedRun
     service: Service
     users: tuple[str, ...]
+
+
+def first_choice(runs: Sequence[Run]) -> Run:
+    """The run that a menu begins with: the first that has finished, of runs from the newest to the oldest."""
+    return next((run for run in runs if run.state == "finished"), runs[0])
 
 
 def opened(run: Run) -> Opened:

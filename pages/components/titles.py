@@ -10,6 +10,7 @@ from typing import Any, Literal
 from engine.config import format_value
 from engine.datasets import listing
 from engine.models import MODELS
+from engine.store import Run
 
 SPLITS = {
     "random": ("random", "random {test}"),
@@ -78,6 +79,12 @@ def model_title(config: Mapping[str, Any]) -> str:
     if model.get("orientation") == "item":
         title += ", item-based"
     return title + (f", {TIMES.get(steps, f'{steps} re-feeds')}" if steps and trains(config) and rates(config) else "")
+
+
+def run_title(run: Run) -> str:
+    """A run in a menu, with its state unless it has finished."""
+    state = "" if run.state == "finished" else f" · {run.state}"
+    return f"{run.name} · {dataset_title(run.config['dataset']['name'])} · {model_title(run.config)}{state}"
 
 
 def setting(path: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The pinned user: what the run would recommend now, what it would have five epochs ago, and what SVD would."""
+"""The pinned user: what the run would recommend now (or, finished, by the model that is kept), five epochs before, and what SVD would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.store import Run
-from pages.components import words
+from pages.components import titles, words
 from pages.components.session import ACTIVE, store
 
 AGO = 5
@@ -24,17 +24,22 @@ def watched_card(run: Run) -> None:
             st.markdown("**One user's list**")
             st.caption("The top list of one user appears here with the first epoch, and changes as training goes on.")
             return
+        kept = kept_epoch(run)
+        lists = store().lists(run.id, str(user), last=AGO + 1 if kept is None else None)
+        mine = [entry for entry in lists if entry["model"] == "run" and (kept is None or entry["epoch"] <= kept)][-AGO - 1 :]
+        which = _which(run, kept) if mine and mine[-1]["epoch"] == kept else ""
         with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-            st.markdown(f"**User {words.plain(str(user))} would get**", width="stretch")
+            st.markdown(f"**User {words.plain(str(user))} would get{which}**", width="stretch")
             if run.state in ACTIVE:
                 _pin_another(run, facts, str(user))
-        lists = store().lists(run.id, str(user), last=AGO + 1)
-        mine = [entry for entry in lists if entry["model"] == "run"]
         svd = [entry for entry in lists if entry["model"] == "svd"]
         if not mine:
-            st.caption("The first list comes with the end of the first epoch.")
+            pinned_later = f"They were pinned after epoch {kept}, whose weights are kept: the Recommend page has their list."
+            st.caption("The first list comes with the end of the first epoch." if kept is None else pinned_later)
         else:
-            _now(mine[-1], mine[0])
+            _now(mine[-1], mine[0], "now" if kept is None else f"epoch {mine[-1]['epoch']}" if titles.trains(run.config) else "title")
+            if kept is not None and _refitted(run):
+                st.caption("The model was then refitted on training and validation ratings: the Recommend page has its list.")
         if svd:
             rank = facts.get("baselines", {}).get("svd", {}).get("rank")
             st.markdown(f"**SVD{f' (rank {rank})' if rank else ''} would give**")
@@ -48,17 +53,33 @@ def watched_card(run: Run) -> None:
         if mine:
             hits = f"hits in top {len(mine[-1]['items'])}: **{_hits(mine[-1])}**" + (f" (SVD {_hits(svd[-1])})" if svd else "")
             liked = facts.get("liked")
-            st.caption("✓ held out" + (f", rated ≥ {liked:g}" if liked is not None else "") + f" · {hits}")
+            st.caption("✓ held out (validation ratings)" + (f", rated ≥ {liked:g}" if liked is not None else "") + f" · {hits}")
             if svd and _hits(mine[-1]) < _hits(svd[-1]):
                 st.caption("Fewer hits do not contradict a lower RMSE: RMSE judges every held-out rating, a list only its highest guesses.")
 
 
-def _now(now: dict[str, Any], before: dict[str, Any]) -> None:
+def kept_epoch(run: Run) -> int | None:
+    """The epoch whose weights a finished run has kept; None of a run that may go on."""
+    return (run.summary or {}).get("best_epoch") if run.state == "finished" else None
+
+
+def _refitted(run: Run) -> bool:
+    return bool(run.config.get("training", {}).get("refit"))
+
+
+def _which(run: Run, epoch: int | None) -> str:
+    """The end of the card's title: whose list it is."""
+    if not titles.trains(run.config):
+        return " · before the refit" if _refitted(run) else ""
+    return f" · epoch {epoch}, before the refit" if _refitted(run) else f" · kept model, epoch {epoch}"
+
+
+def _now(now: dict[str, Any], before: dict[str, Any], title: str) -> None:
     ago = now["epoch"] - before["epoch"]
     ranks = {item["item"]: rank for rank, item in enumerate(before["items"], start=1)}
-    rows = {"now": [_title(item) for item in now["items"][:SHOWN]]}
+    rows = {title: [_title(item) for item in now["items"][:SHOWN]]}
     if ago:
-        heading = f"{ago} epoch{'s' if ago > 1 else ''} ago"
+        heading = f"{words.number_of(ago, 'epoch')} {'ago' if title == 'now' else 'before'}"
         rows[heading] = [_move(rank, ranks.get(item["item"])) for rank, item in enumerate(now["items"][:SHOWN], start=1)]
     alt = f"Top list after epoch {now['epoch']} with ranks {ago} epochs before"
     st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=alt)

@@ -25,6 +25,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def number_of(number: int, what: str) -> str:
+    """(1, "user") → "1 user", (2_000, "user") → "2,000 users"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def signed(number: float) -> str:
     """-0.0187 → "−0.0187", with a true minus sign."""
     return f"{'−' if number < 0 else '+'}{abs(number):.4f}"
