@@ -62,7 +62,7 @@ def lines(report: dict[str, Any]) -> list[str]:
     found = [f"{report['title']} · {report['dataset']} · {report['metric']}"]
     for row in report["rows"]:
         theirs = "  ".join(f"{name} {value:g}" for name, value in row["published"].items())
-        if row["mean"] == row["published"]:
+        if row["mean"] and row["mean"] == row["published"]:
             found.append(f"  {row['row']:<32} equal: {' '.join(f'{value:g}' for value in row['published'].values())}")
             continue
         names = [name for name in row["published"] if name in row["mean"]] or ["test"]
