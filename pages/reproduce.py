@@ -33,8 +33,8 @@ STALE = "Figures measured under other settings than the rows have now: {}. They 
 RESUMABLE = ("paused", "stopped", "crashed")
 TICK = 2.0
 MOST_SEEDS = 10
+# The table that one sees first: it has published figures in every row.
 FIRST = "5-table-5-architecture"
-"""The table that one sees first: it has published figures in every row."""
 
 
 def choose() -> tuple[Table, str, int]:
