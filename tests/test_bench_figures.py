@@ -186,7 +186,8 @@ def test_a_child_ends_in_the_middle_of_a_call():
 
 
 CALL = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have switched off for what it runs behind
 from engine.bench.children import Child
 with Child("the sleeper") as child:
     print(child._process.pid, flush=True)
