@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -378,6 +379,25 @@ def test_figures_that_are_defined_later_come_from_the_run_that_is_at_hand(store)
     assert fresh["a"]["test_pairs"] == 4 and fresh["a"]["mine"] == 1.0 and fresh["a"]["test"] == 0.9
     assert fresh["b"] == {"test": 0.5, "mine": 1.0}, "its run is gone"
     assert set(fresh) <= set(rows)
+
+
+def test_a_sitting_with_another_store_leaves_paired_differences(store, tmp_path):
+    one = made(COMPARED)
+    for row, value in (("a", 0.8), ("b", 0.9)):
+        finished(store, one, row, 0, value)
+    some = reproduce.with_store(one, None, store, 1).results
+    paired = Difference("synthetic", ("a", "test"), ("b", "test"), -0.1, 0.01, 1, "users", "3 pairs")
+    reproduce.write(one, Kept(some, [paired]))
+    measure = partial(reproduce.measure, one, store=RunStore(f"sqlite:///{tmp_path}/other.db", tmp_path / "other"), tell=lambda _: None)
+    assert measure(lambda _: pytest.fail("the time is over"), minutes=-1).differences == [paired]
+    reproduce.write(one, Kept(some, [replace(paired, on="")]))
+    assert measure(lambda _: pytest.fail("the time is over"), minutes=-1).differences[0].value == pytest.approx(-0.1)
+
+
+def test_when_the_time_is_over_no_further_seed_is_begun(store):
+    said: list[str] = []
+    reproduce.measure(made(), lambda _: pytest.fail("the time is over"), store, seeds=3, minutes=-1, tell=said.append)
+    assert len(said) == 1
 
 
 def test_a_shorter_look_is_shown_and_not_kept(store):

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 from engine.config import RunConfig
 from engine.errors import InputError
@@ -25,9 +26,9 @@ def with_store(table: Table, dataset: str | None, store: RunStore, seeds: int) -
     fresh = {(row.name, seed): result(table, row, where, seed, run, store) for row, seed, run in found}
     results = [one for one in kept.results if one.dataset != where or (one.row, one.seed) not in fresh] + [*fresh.values()]
     known = {(one.dataset, one.first, one.second): one for one in kept.differences}
-    changed = {row for row, _ in fresh}
+    touched = {row for row, _ in fresh}
     for first, _, second in wanted_differences(table):
-        if first[0] in changed or second[0] in changed or (where, first, second) not in known:
+        if {first[0], second[0]} & touched or (where, first, second) not in known:
             new = difference(table, where, first, second, results, store)
             if new is not None:
                 known[where, first, second] = new
@@ -54,30 +55,33 @@ def measure(
         minutes: no further row is begun after so long.
     """
     where = dataset or table.dataset
-    started = time.monotonic()
+    started, touched = time.monotonic(), set[str]()
     kept = with_store(table, dataset, store, seeds) if epochs is None else read(table)
     keep = write if epochs is None else _forget
     if kept != read(table):
         keep(table, kept)
-    for seed in range(seeds):
-        for row in table.rows:
-            config = None if row.quoted else configuration(table, row, dataset, seed, epochs)
-            if config is None or any(_measured(one, where, row.name, seed, config) for one in kept.results):
-                continue
-            if time.monotonic() - started > minutes * 60:
-                tell(f"the time is over; {row.name} (seed {seed}) and what follows stay open")
-                return _compared(table, where, kept, store, keep)
-            tell(f"{table.name}: {row.name}, seed {seed}")
-            done = run(config)
-            if done.state != "finished":
-                tell(f"{row.name} (seed {seed}) is {done.state}: {done.error or ''}")
-            if not tells(done):
-                continue
-            fresh = result(table, row, where, seed, done, store)
-            others = [one for one in kept.results if (one.dataset, one.row, one.seed) != (where, row.name, seed)]
-            kept = Kept([*others, fresh], kept.differences)
-            keep(table, kept)
-    return _compared(table, where, kept, store, keep)
+    for seed, row in product(range(seeds), table.rows):
+        config = None if row.quoted else configuration(table, row, dataset, seed, epochs)
+        if config is None or any(_measured(one, where, row.name, seed, config) for one in kept.results):
+            continue
+        if time.monotonic() - started > minutes * 60:
+            tell(f"the time is over; {row.name} (seed {seed}) and what follows stay open")
+            break
+        tell(f"{table.name}: {row.name}, seed {seed}")
+        done = run(config)
+        if done.state != "finished":
+            tell(f"{row.name} (seed {seed}) is {done.state}: {done.error or ''}")
+        if not tells(done):
+            continue
+        fresh = result(table, row, where, seed, done, store)
+        others = [one for one in kept.results if (one.dataset, one.row, one.seed) != (where, row.name, seed)]
+        kept = Kept([*others, fresh], kept.differences)
+        keep(table, kept)
+        touched.add(row.name)
+    kept = _compared(table, where, kept, store, touched)
+    if kept.results:
+        keep(table, kept)
+    return kept
 
 
 def _measured(one: Result, dataset: str, row: str, seed: int, config: RunConfig) -> bool:
@@ -88,18 +92,20 @@ def _forget(table: Table, kept: Kept) -> None:
     """Keeps nothing."""
 
 
-def _compared(table: Table, dataset: str, kept: Kept, store: RunStore, keep: Callable[[Table, Kept], None]) -> Kept:
-    """What is kept, with figures and the differences that the claims ask for computed anew where the runs are at hand."""
+def _compared(table: Table, dataset: str, kept: Kept, store: RunStore, touched: set[str]) -> Kept:
+    """What is kept, with figures and the differences that the claims ask for computed anew where the runs are at hand.
+
+    Of rows that were not `touched`, a difference on the same users stands where the runs behind it are in another store.
+    """
     kept = Kept([_anew(table, one, store) for one in kept.results], kept.differences)
     known = {(one.dataset, one.first, one.second): one for one in kept.differences}
     for first, _, second in wanted_differences(table):
         found = difference(table, dataset, first, second, kept.results, store)
-        if found is not None:
+        before = known.get((dataset, first, second))
+        better_known = before is not None and before.on and found is not None and not found.on and not {first[0], second[0]} & touched
+        if found is not None and not better_known:
             known[dataset, first, second] = found
-    kept = Kept(kept.results, list(known.values()))
-    if kept.results:
-        keep(table, kept)
-    return kept
+    return Kept(kept.results, list(known.values()))
 
 
 def _anew(table: Table, one: Result, store: RunStore) -> Result:
