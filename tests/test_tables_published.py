@@ -130,7 +130,7 @@ def test_which_end_of_a_figure_is_the_better_one(figure, metric, higher):
         ("2-figure-3-6-dropout", "0.65", {"validation": 0.9192}),
         ("2-figure-3-8-comparison", "RRN, full", {"test": 0.9224}),
         ("2-figure-4-1-windows", "Netflix 6 months", {"test": 0.9207}),
-        ("4-refeeding", "re-feeding from 31, 60 epochs", {"test": 0.928}),
+        ("4-refeeding", "re-feeding, delayed", {"test": 0.928}),
         ("field-ml-1m-ratings", "GLocal-K", {"test": 0.8227}),
         ("field-strong-generalisation", "Mult-VAE", {"ndcg@100": 0.426, "recall@20": 0.395, "recall@50": 0.537}),
     ],
