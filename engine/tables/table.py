@@ -44,7 +44,7 @@ class Row(_Strict):
 
 
 class Elsewhere(_Strict):
-    """What to know of a table on one dataset, fields that it sets there after the rows' own, and further ones of single rows."""
+    """Another dataset for a table: what to know of it, fields that it sets after the rows' own, and further ones of single rows."""
 
     note: str
     set: dict[str, Any] = {}
@@ -122,7 +122,7 @@ class Table(_Strict):
         Raises:
             InputError: a field is wrong.
         """
-        other = self.datasets.get(dataset or self.dataset, Elsewhere(note=""))
+        other = self.datasets.get(dataset or "", Elsewhere(note=""))
         values = preset(self.preset).values
         for changes in (row.set, other.set, other.rows.get(row.name, {})):
             values = merge(values, changes)
