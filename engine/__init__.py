@@ -3,7 +3,7 @@
 Data flows one way, and a module imports only from its left (tests/test_layers.py holds that):
 errors, settings, files, processes → interactions → datasets → preprocessing → splits → groups → profile → losses, metrics → models →
 config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store → experiment → runs →
-babysitter → background → presets → tables → decomposition → reproduce → recommendations → bench → commands →
+babysitter → background → presets → tables → decomposition → reproduce → recommendations → lessons → bench → commands →
 __main__
 """
 

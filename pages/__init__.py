@@ -42,6 +42,7 @@ PAGES = (
     PageEntry("pages/svd.py", "SVD", ":material/grid_on:", "SEE"),
     PageEntry("pages/pairwise.py", "Pairwise", ":material/balance:", "SEE"),
     PageEntry("pages/reproduce.py", "Reproduce", ":material/fact_check:", "KNOW"),
+    PageEntry("pages/learn.py", "Learn", ":material/school:", "KNOW"),
     PageEntry("pages/speed.py", "Speed", ":material/speed:", "KNOW"),
 )
 

@@ -223,7 +223,7 @@ def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *
         style = {"borderColor": edge, "borderWidth": 2.5 if cell.starred else 1.6 if cell.framed else 0.25}
         ink = colours["ink"] if cell.value is None or cell.value < middle else strong
         weight = "bold" if cell.framed or cell.starred else "normal"
-        label = {"show": True, "formatter": cell.text, "color": ink, "fontWeight": weight}
+        label = {"show": True, "formatter": cell.text, "color": ink, "fontWeight": weight, "lineHeight": 14}
         entry = {"value": [cell.column, cell.row, "-" if cell.value is None else cell.value], "itemStyle": style, "label": label}
         data.append(entry)
     axis = {"axisTick": {"show": False}, "axisLine": {"show": False}, "splitArea": {"show": False}, "splitLine": {"show": False}}
