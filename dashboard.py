@@ -11,10 +11,13 @@ def main() -> None:
     enter_dashboard()
     page = navigation()
     # The engine takes a second to import; the navigation does not wait for it.
+    from pages.components.news import toasts
     from pages.components.session import warm_engine
 
     with mistakes_as_sentences():
         warm_engine()
+    with mistakes_as_sentences():
+        toasts()
     with mistakes_as_sentences():
         page.run()
 

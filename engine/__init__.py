@@ -2,9 +2,9 @@
 
 Data flows one way, and a module imports only from its left (tests/test_layers.py holds that):
 errors, settings, files, processes → interactions → datasets → preprocessing → splits → groups → profile → losses, metrics → models →
-config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store → experiment → runs →
-babysitter → background → presets → tables → decomposition → reproduce → recommendations → lessons → bench → commands →
-__main__
+config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store → paired → comparison →
+experiment → runs → babysitter → background → presets → tables → item_map → decomposition → reproduce → explain → recommendations
+→ lessons → bench → commands → __main__
 """
 
 import os

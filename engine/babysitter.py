@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from engine import processes
-from engine.store import Run, RunStore
+from engine.store import GOES_ON, Run, RunStore
 
 _log = logging.getLogger("encore.daemon")
 # Two threads that ask for one process's exit code at once can both lose it, and to start a process asks for all.
@@ -89,7 +89,7 @@ def babysit(run_id: str, job: Job, adopted: processes.Identity | None = None) ->
 def _welcome(run: Run, identity: processes.Identity | None) -> bool:
     """Whether the process has reason to live: its row waits for it, or runs in it and is to go on."""
     if run.state == "running":
-        return run.want == "run" and run.process == identity
+        return run.want in GOES_ON and run.process == identity
     return run.state == "queued" and run.process != identity
 
 

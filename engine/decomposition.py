@@ -13,11 +13,11 @@ from engine.errors import InputError
 from engine.evaluation import evaluate_ratings, predict, recommend
 from engine.files import replacing
 from engine.interactions import Interactions
+from engine.item_map import described
 from engine.metrics import rmse_difference
 from engine.models import BiasConfig, SVDConfig
 from engine.models.baselines import Bias
 from engine.models.svd import SVD, highest_rank
-from engine.profile import item_table
 from engine.splits import Split
 
 SMALL = 1_000
@@ -116,32 +116,10 @@ def factors(model: SVD, data: Interactions, rank: int) -> Factors:
 
 
 def item_map(model: SVD, data: Interactions) -> pd.DataFrame:
-    """One row per item, most rated first: the columns of `item_table`, `first_genre` where genres are known, and the item's factors.
-
-    Columns `factor 1`, … are B's; the index is the item's position.
-    """
-    table = item_table(data)
-    if "genres" in table:
-        table["first_genre"] = table["genres"].str.split(", ").str[0].replace("", "none")
-    positions = data.items.index.get_indexer(pd.Index(table["item"]))
-    placed = _named(factors(model, data, model.config.rank).items.T[positions], "item", table["item"].to_numpy())
-    return pd.concat([table, placed.drop(columns="item")], axis=1).set_axis(positions, axis=0)
-
-
-def neighbours(places: np.ndarray, item: int, top: int) -> tuple[np.ndarray, np.ndarray]:
-    """The items in the most similar direction, most similar first, and the cosine of each; fewer where there are no more.
-
-    Args:
-        places: of items among the factors [items × rank]; an item at the origin has no direction and is nobody's neighbour.
-        item: whose neighbours; a row of `places`.
-    """
-    lengths = np.linalg.norm(places, axis=1)
-    others = np.flatnonzero((lengths > 0) & (np.arange(len(places)) != item))
-    if not lengths[item]:
-        return np.zeros(0, np.int64), np.zeros(0)
-    cosines = places[others] @ places[item] / (lengths[others] * lengths[item])
-    best = np.argsort(-cosines, kind="stable")[:top]
-    return others[best], cosines[best]
+    """One row per item as `engine.item_map.described`, with the item's factors: columns `factor 1`, … are B's."""
+    table = described(data)
+    placed = _named(factors(model, data, model.config.rank).items.T[table.index], "item", table["item"].to_numpy())
+    return pd.concat([table, placed.drop(columns="item").set_axis(table.index, axis=0)], axis=1)
 
 
 def write_factors(data: Interactions, rank: int, centring: Centring, path: Path) -> None:

@@ -91,6 +91,7 @@ class _Execution:
         self.started = math.nan
         self.saved_epoch = 0
         self.watched: str | None = None
+        self.stepping = self.run.want == "step"
 
     def log(self, text: str) -> None:
         self.store.log(self.run.id, text)
@@ -219,7 +220,7 @@ class _Execution:
                 self.record(event)
             else:
                 self.point(event)
-            self.obey()
+            self.obey(ended=isinstance(event, EpochRecord) and not self.trainer.finished)
         self.best_epoch, self.epochs = self.trainer.progress.best_epoch, self.trainer.progress.epoch
         self.checkpoint()
         self.model.load_state_dict(self.trainer.best_weights)
@@ -312,18 +313,24 @@ class _Execution:
         if wish.want in ("pause", "stop"):
             raise Interrupted("paused" if wish.want == "pause" else "stopped")
 
-    def obey(self) -> None:
-        """Between two batches: a sign of life, the person's wish, and a checkpoint, each when its time has come."""
+    def obey(self, ended: bool) -> None:
+        """Between two batches: a sign of life, the person's wish, and a checkpoint, each when its time has come.
+
+        Args:
+            ended: between two epochs, where a run that was asked for one more epoch pauses.
+        """
         now = time.monotonic()
-        if now - self.last_beat >= BEAT_EVERY:
+        stepped = ended and self.stepping
+        if now - self.last_beat >= BEAT_EVERY or stepped:
             self.last_beat = now
             progress = self.trainer.progress
             wish = self.store.beat(self.run.id, epoch=progress.epoch, step=progress.step)
             if wish.watch_user != self.watched and self.known(wish.watch_user):
                 self.watch(str(wish.watch_user))
-            if wish.want in ("pause", "stop"):
+            if wish.want in ("pause", "stop") or (wish.want == "step" and stepped):
                 self.checkpoint()
-                raise Interrupted("paused" if wish.want == "pause" else "stopped")
+                raise Interrupted("stopped" if wish.want == "stop" else "paused")
+            self.stepping = wish.want == "step"
         if now >= self.next_checkpoint:
             self.checkpoint()
 

@@ -39,6 +39,7 @@ PAGES = (
     PageEntry("pages/train.py", "Train", ":material/model_training:", "DO"),
     PageEntry("pages/runs.py", "Runs", ":material/list_alt:", "SEE"),
     PageEntry("pages/recommend.py", "Recommend", ":material/recommend:", "SEE"),
+    PageEntry("pages/items.py", "Items", ":material/bubble_chart:", "SEE"),
     PageEntry("pages/svd.py", "SVD", ":material/grid_on:", "SEE"),
     PageEntry("pages/pairwise.py", "Pairwise", ":material/balance:", "SEE"),
     PageEntry("pages/reproduce.py", "Reproduce", ":material/fact_check:", "KNOW"),

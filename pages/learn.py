@@ -29,6 +29,8 @@ def take_over(address: dict[str, str]) -> list[str]:
         return [str(error)]
     refused = lesson_controls.take_over(one, wanted)
     epoch = address.get(EPOCH, "")
+    if epoch and not epoch.isdecimal():
+        refused.append(f"{EPOCH}: it is a whole number from 0 up, not '{epoch}'.")
     player.show(one.name, int(epoch) if epoch.isdecimal() else None)
     return refused
 
@@ -82,10 +84,10 @@ def _body(one: Lesson, was_playing: bool) -> None:
             st.markdown("\n".join(f"{number}. {text}" for number, text in enumerate(one.tries, 1)))
         options = lesson_controls.controls(one)
         found = lesson_controls.computed(one, options)
-        frames = getattr(found, "frames", None)
-        shown = player.controls(one.name, len(frames) - 1) if frames else None
         st.caption(f"From: {one.source}")
     with right, mistakes_as_sentences():
+        frames = getattr(found, "frames", None)
+        shown = player.controls(one.name, len(frames) - 1) if frames else None
         picture = import_module(f"pages.components.lessons.{one.name.replace('-', '_')}")
         if shown is None:
             picture.draw(options, found)

@@ -1,48 +1,28 @@
-"""Recommend: one person's ratings, what a trained model makes of them, and what SVD would."""
+"""Recommend: one person's ratings, what trained models and SVD make of them, why, and what if they were others."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.errors import InputError
 from engine.store import Run
-from pages.components import newcomer, query, titles, words
-from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
+from pages.components import asked, newcomer, query, titles
+from pages.components.asked import ANSWER, BELOW, FRESH, LINK, MOST, SVD, TASTE, TOPS, kept
+from pages.components.frame import header, mistakes_as_sentences, say, say_what_was_kept, through_dashboard
 from pages.components.heldout import held_out_card, places_of
-from pages.components.reclists import between, list_card, measured_by, rated_card, taste_card
+from pages.components.rated import rated_card
+from pages.components.reclists import legend, list_cards
 from pages.components.scorer import Opened, first_choice, opened
 from pages.components.session import store
 from pages.components.share import share_buttons
+from pages.components.taste import taste_card
+from pages.components.whatif import changes_card
+from pages.components.why import why_card
 
-PAGE = "recommend"
 TRAIN = "pages/train.py"
-TOPS = (10, 20)
-
-
-def kept() -> dict[str, Any]:
-    """What the page shows: run, user, top, and the ratings of a new user."""
-    return st.session_state.setdefault(PAGE, {"run": None, "user": None, "top": TOPS[0], "ratings": None})
-
-
-def take_over(address: dict[str, str]) -> list[str]:
-    """Takes over an address that came from elsewhere. Returns one sentence for each part that could not be used."""
-    refused = []
-    kept().update(run=None, user=address.get("user"), top=TOPS[0], ratings=address.get("ratings"))
-    if "run" in address:
-        try:
-            kept()["run"] = store().get(address["run"]).id
-        except InputError as error:
-            refused.append(str(error))
-            kept().update(user=None, ratings=None)  # whom it names, is known there alone
-    if address.get("top", str(TOPS[0])) in map(str, TOPS):
-        kept()["top"] = int(address.get("top", TOPS[0]))
-    else:
-        refused.append(f"A list has {' or '.join(map(str, TOPS))} titles here, not '{address['top']}'.")
-    return refused
 
 
 def choose_run(runs: list[Run]) -> Run:
@@ -55,6 +35,22 @@ def choose_run(runs: list[Run]) -> Run:
         "Run", [*by_id], format_func=lambda one: titles.run_title(by_id[one]), key="recommend.run", on_change=_take, args=("run",)
     )
     return by_id[chosen]
+
+
+def choose_beside(run: Run, runs: list[Run]) -> None:
+    """The menu of models beside it: SVD, and runs on the same dataset."""
+    names = {SVD: "SVD", **{other.id: f"{other.name} · {other.config['model']['name']}" for other in asked.comparable(run, runs)}}
+    st.session_state["recommend.with"] = kept()["with"]
+    st.multiselect(
+        "Beside it",
+        [*names],
+        format_func=lambda one: names[one],
+        key="recommend.with",
+        max_selections=MOST - 1,
+        placeholder="up to two more",
+        on_change=_take,
+        args=("with",),
+    )
 
 
 def settle_user(here: Opened, linked: DeltaGenerator | None) -> None:
@@ -75,23 +71,26 @@ def choose_user(here: Opened) -> None:
     st.selectbox("User", here.users, index=index, key="recommend.user", placeholder="a new user", on_change=_take, args=("user",))
 
 
-def choose_top() -> int:
+def choose_top() -> None:
     """The length of the lists."""
     st.session_state["recommend.top"] = kept()["top"]
-    return st.segmented_control("Titles", TOPS, required=True, key="recommend.top", on_change=_take, args=("top",)) or TOPS[0]
+    st.segmented_control("Titles", TOPS, required=True, key="recommend.top", on_change=_take, args=("top",))
 
 
 def _take(name: str) -> None:
-    former = kept()[name]
-    if name == "run" and store().get(former).config["dataset"] != store().get(st.session_state["recommend.run"]).config["dataset"]:
-        kept()["ratings"] = None  # its ids mean other items there
-    kept()[name] = st.session_state[f"recommend.{name}"]
+    former, now = kept()[name], st.session_state[f"recommend.{name}"]
+    if name == "run" and store().get(former).config["dataset"] != store().get(now).config["dataset"]:
+        kept().update(FRESH, ratings=None)  # its ids mean other items there
+        kept()["with"] = [SVD]
+    if name == "run":
+        kept()["with"] = [key for key in kept()["with"] if key != now]
+    kept()[name] = now
     if name == "user":
-        kept()["ratings"] = None
+        kept().update(FRESH, ratings=None)
 
 
 def _show_user(user: str, walk: tuple[str, int] | None = None) -> None:
-    kept().update(user=user, ratings=None, walk=walk)
+    kept().update(FRESH, user=user, ratings=None, walk=walk)
 
 
 def buttons(place: DeltaGenerator, here: Opened) -> None:
@@ -108,44 +107,76 @@ def buttons(place: DeltaGenerator, here: Opened) -> None:
         place.button(label, on_click=_show_user, args=(str(index[rows[at]]), (label, at)), help=f"{which} {among}")
 
 
-def show(here: Opened, top: int) -> None:
-    """Everything about one person."""
+@st.fragment(key=LINK)
+def link(place: DeltaGenerator) -> None:
+    """The address and its button, which change with everything else."""
+    asked.write_address()
+    share_buttons(place, asked.address())
+
+
+@st.fragment(key=ANSWER)
+def answer(here: Opened, others: Sequence[Opened]) -> None:
+    """The lists, and what compares them."""
+    from engine.recommendations.lists import liked_from
+
+    advisors, (_, found) = asked.advisors(here, others), asked.compared(here, others)
+    list_cards(advisors, found)
+    legend(advisors, found, liked_from(here.trained), _parts(here), kept()["top"])
+
+
+@st.fragment(key=TASTE)
+def taste(here: Opened) -> None:
+    """Genres of what is rated now."""
+    from engine.recommendations import history
+
+    data = here.trained.split.interactions
+    taste_card(history(data, asked.person(here).ratings), here.trained.run.name, data.scale)
+
+
+@st.fragment(key=BELOW)
+def below(here: Opened, others: Sequence[Opened]) -> None:
+    """What was held out of the person, and who finds it."""
     from engine import recommendations
     from engine.recommendations.lists import liked_from
 
-    trained, user, data = here.trained, kept()["user"], here.trained.split.interactions
-    liked, run = liked_from(trained), trained.run
-    if kept()["ratings"] is None:
-        who, lists = f"User {user}" if user.isdigit() else user, recommendations.for_user(trained, user, top)
-        pairs = recommendations.held_out_pairs(trained, here.service, user)
-    else:
-        who = "A new user"
-        lists = recommendations.for_new_user(trained, recommendations.read_ratings(kept()["ratings"], data), top)
-        pairs = {"pairs": []}
-    rates = trained.rates
-    places = None if rates else places_of(trained, user, pairs) if pairs["pairs"] else {}
+    trained, served, known = here.trained, here.service, kept()["ratings"] is None
+    person, _ = asked.compared(here, others)
+    pairs = recommendations.held_out_pairs(trained, served, kept()["user"]) if known else {"pairs": []}
+    held_out_card(
+        trained.run.name,
+        "this user" if known else "a new user",
+        pairs,
+        asked.hits(here, others),
+        changed=bool(person.changes),
+        finished="test" in served.parts,
+        parts=_parts(here),
+        top=kept()["top"],
+        users=len(served.order),
+        least=served.least,
+        liked=liked_from(trained),
+        scale=trained.split.interactions.scale,
+        places=None if trained.rates else places_of(here, kept()["user"], pairs) if pairs["pairs"] else {},
+    )
+
+
+def _parts(here: Opened) -> str:
+    """The parts of the split that are held out; of a refitted run, the validation ratings have been learned."""
+    return " and ".join(part for part in here.service.parts if here.trained.split.part(part).nnz)
+
+
+def show(here: Opened, others: Sequence[Opened]) -> None:
+    """Everything about one person."""
+    user = kept()["user"]
+    who = "A new user" if kept()["ratings"] is not None else f"User {user}" if user.isdigit() else user
     left, right = st.columns([1, 2.55], gap="small")
     with left:
-        rated_card(who, lists, data.scale, run.name)
-        taste_card(lists, run.name, data.scale)
+        rated_card(here, who)
+        changes_card(here, others)
+        taste(here)
     with right:
-        mine, svd = st.columns(2, gap="small")
-        own_error, svd_error = measured_by(run)
-        with mine:
-            caption = " · ".join(filter(None, (words.plain(run.name), own_error)))
-            entries = lists["recommendations"]
-            list_card(titles.model_title(run.config), "blue", caption, entries, rates=rates, other="SVD\u00a0#", key=f"{run.name}-list")
-        with svd:
-            title = titles.model_title({"model": trained.svd.config.model_dump()})
-            caption = " · ".join(filter(None, ("baseline", svd_error)))
-            list_card(title, "gray", caption, lists["svd"], rates=True, other="run\u00a0#", key=f"{run.name}-svd-list")
-        served, whom = here.service, "this user" if kept()["ratings"] is None else "a new user"
-        figures: dict[str, Any] = {"top": top, "users": len(served.order), "least": served.least, "liked": liked, "scale": data.scale}
-        figures["places"] = places
-        # Of a refitted run, the validation ratings have been learned.
-        parts = " and ".join(part for part in served.parts if trained.split.part(part).nnz)
-        between(lists, liked, rates, run, parts)
-        held_out_card(run.name, whom, pairs, lists, finished="test" in served.parts, parts=parts, **figures)
+        answer(here, others)
+        why_card(here, others)
+    below(here, others)
 
 
 def nothing_trained() -> None:
@@ -154,14 +185,8 @@ def nothing_trained() -> None:
     st.page_link(TRAIN, label="Train a model", icon=":material/model_training:")
 
 
-def page() -> None:
-    """The page."""
-    place = header("Recommend", "who: an existing user · a new user · a pasted list — any list of ratings is a user")
-    address = query.arrived(PAGE)
-    refused = take_over(address) if address else []
-    told = st.container()
-    for sentence in refused:
-        say("warning", sentence, place=told)
+def trained_runs() -> list[Run]:
+    """Runs with a model, the newest first; the one of a link, however old, too."""
     runs = [run for run in store().list(limit=200) if store().has(run.id, "model")]
     wanted = store().find(kept()["run"]) if kept()["run"] else None
     if wanted and wanted.id not in {run.id for run in runs}:
@@ -170,30 +195,51 @@ def page() -> None:
         else:
             say("warning", f"Run {wanted.name} has no trained model yet: it is {wanted.state}.", icon="hourglass_empty")
             st.page_link(TRAIN, label=f"Look at {wanted.name}", icon=":material/show_chart:", query_params={"run": wanted.id})
+    return runs
+
+
+def page() -> None:
+    """The page."""
+    place = header("Recommend", "who: an existing user · a new user · a pasted list — any list of ratings is a user")
+    address = query.arrived(asked.PAGE)
+    refused = asked.take_over(address) if address else []
+    told = st.container()
+    for sentence in refused:
+        say("warning", sentence, place=told)
+    runs = trained_runs()
     if not runs:
         nothing_trained()
         return
-    for_run, for_user, for_new, for_top = st.columns([2.2, 1.4, 0.8, 0.7], gap="small", vertical_alignment="bottom")
+    for_run, for_beside, for_user, for_new, for_top = st.columns([1.5, 1.6, 0.8, 0.6, 0.5], gap="small", vertical_alignment="bottom")
     with for_run:
         run = choose_run(runs)
+    for sentence in asked.settle_beside(run, runs):
+        say("warning", sentence, place=told)
+    with for_beside:
+        choose_beside(run, runs)
     with for_top:
-        top = choose_top()
+        choose_top()
     with mistakes_as_sentences():
         here = opened(run)
+        by_id = {other.id: other for other in runs}
+        others = [opened(by_id[key]) for key in kept()["with"] if key != SVD]
         settle_user(here, told if address else None)
+        for sentence in asked.settle_why(here) if address else []:
+            say("warning", sentence, place=told)
         with for_new:
             sent = newcomer.ask(here.trained.split.interactions, newcomer.refusal(here.trained))
         if sent is not None:
-            kept()["ratings"] = sent
+            kept().update(FRESH, ratings=sent)
             st.rerun()
         with for_user:
             choose_user(here)
-        person = {"user": kept()["user"]} if kept()["ratings"] is None else {"ratings": kept()["ratings"]}
-        now = {"run": run.id, **person, "top": str(top)}
-        query.write(PAGE, now)
+        newcomer.refuse(here.trained, kept()["ratings"])
+        asked.person(here)  # what is wrong with it is said before anything is drawn
+        with told:
+            say_what_was_kept()
         buttons(place, here)
-        share_buttons(place, now)
-        show(here, top)
+        link(place)
+        show(here, others)
 
 
 through_dashboard()

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.config import parse
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import run_page, run_table, words
+from pages.components import run_marks, run_page, run_table, words
 from pages.components.form import describe
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.session import ACTIVE, look_at
@@ -28,22 +28,24 @@ def asked_for() -> Run | None:
 
 def one(run: Run) -> None:
     """One run's page."""
+    config = None
     try:
-        said = describe(parse(run.config), None, (run.facts or {}).get("sizes"))
+        config = parse(run.config)
+        said = describe(config, None, (run.facts or {}).get("sizes"))
     except InputError as error:  # of an older version
         said = words.plain(str(error))
     place = header(words.plain(run.name), said)
-    share_buttons(place, {"run": run.id})
-    run_page.buttons(run)
+    share_buttons(place, {"run": run.id}, config, run.name)
+    run_page.buttons(run, config)
+    run_marks.marks(run)
     run_page.panel(run)
 
 
 def everyone() -> None:
     """The table of all runs."""
-    place = header("Runs", "Everything that was trained, stopped or failed, with SVD's figures on the same test ratings.")
-    share_buttons(place, st.query_params.to_dict())
     runs = run_table.runs_now()
     if not runs:
+        header("Runs", "Everything that was trained, stopped or failed.")
         with st.container(border=True):
             st.markdown("#### Nothing has run yet")
             st.markdown("Run the demo from the Start page, or configure a network on the Train page; each run then stands here.")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.config import parse
 from engine.errors import InputError
-from pages.components import address, controls, live
+from pages.components import address, controls, hidden, live
 from pages.components.form import describe, form, rest
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.session import look_at, store
@@ -43,4 +43,7 @@ query = address.write(chosen)
 with top, mistakes_as_sentences():
     shown = parse(run.config) if run is not None else chosen
     sizes = (run.facts or {}).get("sizes") if run is not None else None
-    share_buttons(header("Train", describe(shown, shape, sizes)), query, chosen)
+    place = header("Train", describe(shown, shape, sizes))
+    with place.popover("For a class", icon=":material/school:"):
+        hidden.menu()
+    share_buttons(place, query, chosen)

@@ -83,6 +83,11 @@ def test_train_then_show_and_recommend():
     assert [run["run_id"] for run in last_json(call("runs", "--json"))["runs"]] == [trained["run_id"]]
     lists = last_json(call("recommend", trained["run_id"], "--user", shown["facts"]["watch_user"], "--top", 4, "--json"))
     assert len(lists["recommendations"]) == len(lists["svd"]) == 4
+    best, first = lists["recommendations"][0]["item"], lists["history"][0]["item"]
+    asked = ("recommend", trained["run_id"], "--user", shown["facts"]["watch_user"], "--set", f"{first}:-", "--why", best, "--json")
+    why = last_json(call(*asked))["why"]
+    assert why["base"] + sum(part["contribution"] for part in why["parts"]) == pytest.approx(why["score"])
+    assert first not in [part["item"] for part in why["parts"]]
 
 
 def test_pairwise_questions_are_drawn_written_and_answered_again(tmp_path):

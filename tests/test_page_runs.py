@@ -173,7 +173,7 @@ def test_one_run_in_full(store):
     assert len(page.get("echarts_chart")) == 3
     groups = run.summary["by_activity"]
     assert f"{sum(group['pairs'] for group in groups)} test ratings of {sum(group['users'] for group in groups)} users" in text
-    assert {"Download as TOML"} <= {one.label for one in page.get("download_button")}
+    assert {"Download config"} <= {one.label for one in page.get("download_button")}
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "paused", "stopped", "failed", "crashed"])

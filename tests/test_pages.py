@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -16,7 +18,7 @@ from engine.presets import presets
 from engine.settings import settings
 from engine.store import MetricRow, Run, RunStore
 from pages import PAGES
-from pages.components import draft
+from pages.components import draft, form, series, words
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/train.py"
@@ -445,6 +447,61 @@ def test_pause_stop_and_resume_ask_for_what_they_say(store):
     assert (store.get(run.id).state, store.get(run.id).want) == ("queued", "run")
     press(sound(app.run()), "Stop")
     assert store.get(run.id).state == "stopped"
+
+
+def test_one_epoch_starts_or_goes_on_and_pauses(store, no_daemon):
+    app = press(visit(TRAIN, model__layers="64"), "One epoch")
+    (run,) = store.list()
+    assert (run.state, run.want, query(app)) == ("queued", "step", {"run": run.id})
+    store.claim(run.id)
+    assert "pauses after this epoch" in text(sound(app.run()))
+    assert next(button for button in app.button if button.label == "One epoch").disabled
+    store.finish(run.id, "paused")
+    press(sound(app.run()), "One epoch")
+    assert (store.get(run.id).state, store.get(run.id).want) == ("queued", "step")
+
+
+def test_a_link_hides_controls_for_a_class_and_keeps_their_values():
+    app = visit(TRAIN, hide="dropout,optimizer,nois", model__dropout="0.3", training__momentum="0.5")
+    labels = {element.label for kind in (app.slider, app.number_input, app.selectbox) for element in kind}
+    assert "Dropout on the code" not in labels and "Epochs" not in labels
+    assert "Dataset" in labels
+    assert "Did you mean 'noise'" in text(app)
+    assert query(app) == {"hide": "dropout,optimizer", "model.dropout": "0.3", "training.momentum": "0.5"}
+    menu = next(element for element in app.multiselect if element.label.startswith("Hide"))
+    menu.set_value(["optimizer"])
+    sound(app.run())
+    assert query(app)["hide"] == "optimizer"
+    assert "Dropout on the code" in {element.label for element in app.slider}
+
+
+def test_smoothing_draws_another_line_and_leaves_the_measured_one():
+    y = np.array([1.0, 3.0, np.nan, 2.0])
+    assert series.smoothed(y, 0.0) == pytest.approx(y, nan_ok=True)
+    # Weights of the past 1, ½, ¼ …: (3 + 1/2) / (1 + 1/2), then (2 + 3/2 + 1/4) / (1 + 1/2 + 1/4).
+    assert series.smoothed(y, 0.5) == pytest.approx([1.0, 3.5 / 1.5, np.nan, 3.75 / 1.75], nan_ok=True)
+
+
+def test_the_time_is_estimated_from_another_network_on_the_same_data(store):
+    fill(store, "finished")
+    (run,) = store.list()
+    config = parse(run.config)
+    assert form.expected(config, [run]) == f"about {words.duration(2.0 * config.training.epochs)} on this machine"
+    # Twice the first width is twice the work of the first and last layer, and of the only product between them.
+    one = config.model_copy(update={"model": config.model.model_copy(update={"layers": (10,)})})
+    two = config.model_copy(update={"model": config.model.model_copy(update={"layers": (20,)})})
+    other = replace(run, config=one.model_dump(mode="json"))
+    assert form.expected(two, [other]).startswith(f"roughly {words.duration(4.0 * config.training.epochs)}, going by {run.name}")
+    assert form.expected(two, []) == ""
+
+
+def test_a_run_that_ended_meanwhile_is_told_wherever_one_is(store):
+    run = fill(store, "running")
+    app = sound(AppTest.from_string("from pages.components.news import toasts; toasts()", default_timeout=60).run())
+    assert not app.toast
+    store.finish(run.id, "failed", error="It was too much.")
+    assert [run.name in toast.value and "failed" in toast.value for toast in sound(app.run()).toast] == [True]
+    assert not sound(app.run()).toast
 
 
 def test_a_run_deleted_elsewhere_leaves_a_sentence(store):

@@ -88,6 +88,26 @@ def test_interrupted_and_resumed_it_ends_as_if_undisturbed(store, monkeypatch, w
     assert rows(store, resumed).equals(rows(store, straight)), "no row missing, doubled or different"
 
 
+def test_told_to_step_it_pauses_after_each_epoch_and_ends_as_if_undisturbed(store):
+    straight = run(store)
+    made = store.create(parse(SMALL).model_dump(mode="json"), want="step")
+    for epoch in (1, 2, 3):
+        runs.execute(made.id, store)
+        halted = store.get(made.id)
+        assert (halted.state, halted.epoch) == ("paused", epoch)
+        store.ask(made.id, "step" if epoch < 3 else "run")
+    runs.execute(made.id, store)
+    done = store.get(made.id)
+    assert done.state == "finished" and figures(done) == figures(straight)
+    assert rows(store, done).equals(rows(store, straight))
+
+
+def test_the_last_epoch_of_a_stepping_run_finishes_it(store):
+    made = store.create(parse(merge(SMALL, {"training.epochs": 1})).model_dump(mode="json"), want="step")
+    runs.execute(made.id, store)
+    assert store.get(made.id).state == "finished"
+
+
 def test_rows_lists_and_facts_are_there_for_pages(store):
     one = run(store)
     frame = store.metrics(one.id)

@@ -13,6 +13,11 @@ from engine.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from engine.recommendations import Reasons
+
+REASONS = 8
+"""Ratings that `recommend --why` names, and leaves out one by one."""
+
 
 @main.command("datasets")
 @JSON
@@ -44,21 +49,34 @@ def list_datasets(as_json: bool) -> None:
 @click.option("--user", help="Id of a user of the run's dataset.")
 @click.option("--ratings", type=click.Path(path_type=Path), help="CSV of one user's ratings: item,rating (ids or titles).")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--set", "changes", default="", metavar="ITEM:RATING,…", help="What if: other ratings, by item id; ITEM:- takes one away.")
+@click.option("--why", metavar="ITEM", help="Id of an item: what each rating contributes to its score.")
 @JSON
-def recommend(run_id: str, user: str | None, ratings: Path | None, top: int, as_json: bool) -> None:
+def recommend(run_id: str, user: str | None, ratings: Path | None, top: int, changes: str, why: str | None, as_json: bool) -> None:
     """Recommend unseen items to a user of the dataset, or to a new one from his ratings."""
     from engine import experiment, recommendations
 
     if (user is None) == (ratings is None):
         raise InputError("Say for whom: either --user ID or --ratings FILE.csv.")
     trained = experiment.load_model(run_id, open_store())
+    data = trained.split.interactions
+    changed = recommendations.read_changes(changes, data)
     if user is not None:
-        lists = recommendations.for_user(trained, user, top)
+        person = recommendations.known(trained.split, user, changed)
+        lists = recommendations.for_user(trained, user, top, changed)
     else:
         assert ratings is not None
-        lists = recommendations.for_new_user(trained, recommendations.read_ratings(ratings, trained.split.interactions), top)
+        person = recommendations.newcomer(recommendations.read_ratings(ratings, data), changed)
+        lists = recommendations.for_new_user(trained, person.ratings, top)
     for rank, item in enumerate(lists["recommendations"], 1):
         click.echo(f"{rank:>3}  {item['score']:7.3f}  {item['title']}{'  ✓ held out, liked' if item.get('hit') else ''}", err=as_json)
+    if why is not None:
+        advisor = recommendations.Advisor(trained.run.id, trained)
+        found = recommendations.reasons(advisor, advisor, person, why, REASONS)
+        for line in _reasons(found):
+            click.echo(line, err=as_json)
+        score = {name: getattr(found.why, name) for name in ("base", "meaning", "score", "kind")}
+        lists["why"] = {**found.item, **score, "parts": found.parts}
     if as_json:
         print_json({"run_id": trained.run.id, "user": user, **lists})
 
@@ -141,6 +159,16 @@ def svd(dataset: str, rank: int, centring: Literal["none", "bias"], file: Path |
     click.echo(f"RMSE on the {result['ratings']:,} observed ratings {result['reconstruction_rmse']:.4f}")
     for row in result.get("reconstruction", []):
         click.echo(" ".join(f"{value:3.0f}" for value in row))
+
+
+def _reasons(found: Reasons) -> list[str]:
+    """What a score is made of, in words."""
+    said = [f"why {found.item['title']}: {found.why.kind}, base {found.why.base:.3f} ({found.why.meaning})"]
+    for part in found.parts[:REASONS]:
+        without = f"  without it {part['without']:.3f}" if "without" in part else ""
+        said.append(f"{part['contribution']:+8.3f}  {part['title']}, rated {part['rating']:g}{without}")
+    rest = sum(part["contribution"] for part in found.parts[REASONS:])
+    return [*said, f"{rest:+8.3f}  everything else", f"{found.why.score:8.3f}  score"]
 
 
 def _shares(found: dict[str, Any]) -> list[str]:

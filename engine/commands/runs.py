@@ -12,8 +12,9 @@ import click
 from engine import background
 from engine.commands.frame import JSON, main, open_store, print_json
 from engine.commands.options import assemble, configured
+from engine.errors import InputError
 from engine.settings import settings
-from engine.store import Run
+from engine.store import GOES_ON, Run
 
 
 @main.command()
@@ -56,11 +57,14 @@ def submit(as_json: bool, **options: Any) -> None:
     _tell(run, as_json)
 
 
-@main.command("runs")
+@main.group("runs", invoke_without_command=True)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @JSON
-def list_runs(limit: int, as_json: bool) -> None:
-    """List the newest runs."""
+@click.pass_context
+def list_runs(context: click.Context, limit: int, as_json: bool) -> None:
+    """List the newest runs; or, by a command after it, compare runs, or mark and write on one."""
+    if context.invoked_subcommand is not None:
+        return
     store = open_store()
     background.reconcile(store)
     found = store.list(limit=limit)
@@ -68,6 +72,42 @@ def list_runs(limit: int, as_json: bool) -> None:
         click.echo(_summary(run), err=as_json)
     if as_json:
         print_json({"runs": [report(run) for run in found]})
+
+
+@list_runs.command()
+@click.argument("run_ids", metavar="RUN RUN...", nargs=-1, required=True)
+@click.option("--metric", help="Test metric of the paired differences; RMSE where the runs have one.")
+@JSON
+def compare(run_ids: tuple[str, ...], metric: str | None, as_json: bool) -> None:
+    """Compare runs: settings that differ, test figures, and every other run against the first, user by user."""
+    from engine import comparison
+
+    store = open_store()
+    runs = [store.get(run_id) for run_id in run_ids]
+    found = comparison.report(runs, store, metric)
+    for line in comparison.lines(runs, found):
+        click.echo(line, err=as_json)
+    if as_json:
+        print_json(found)
+
+
+@list_runs.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--star/--unstar", "starred", default=None, help="Mark it, or take the mark away.")
+@click.option("--tags", help="Its tags from now on, like 'baseline,lecture 3'; empty for none.")
+@click.option("--note", "remark", help="Its note from now on; empty for none.")
+@JSON
+def edit(run_id: str, starred: bool | None, tags: str | None, remark: str | None, as_json: bool) -> None:
+    """Star a run, or write tags and a note on it."""
+    if starred is None and tags is None and remark is None:
+        raise InputError("Say what to change: --star, --unstar, --tags or --note.")
+    store = open_store()
+    listed = None if tags is None else [tag for tag in tags.split(",") if tag.strip()]
+    run = store.edit(store.get(run_id).id, starred=starred, tags=listed, remark=remark)
+    click.echo(f"{run.name} ({run.id}): {'starred' if run.starred else 'no star'}; tags: {', '.join(run.tags) or 'none'}; "
+               f"note: {run.remark or 'none'}", err=as_json)  # fmt: skip
+    if as_json:
+        print_json({"run_id": run.id, "name": run.name, **_marks(run)})
 
 
 @main.command()
@@ -88,20 +128,21 @@ def show(run_id: str, as_json: bool) -> None:
 
 
 def _asking(want: str, text: str) -> None:
-    @main.command(name="resume" if want == "run" else want, help=text)
+    @main.command(name={"run": "resume"}.get(want, want), help=text)
     @click.argument("run_id")
     @JSON
     def command(run_id: str, as_json: bool) -> None:
         store = open_store()
         background.reconcile(store)
         run = store.ask(store.get(run_id).id, want)
-        if want == "run":
+        if want in GOES_ON:
             background.ensure_daemon()
         _tell(run, as_json)
 
 
 _asking("stop", "Stop a run after its current batch; its best model so far is kept, and it can be resumed.")
 _asking("pause", "Pause a run and free its slot.")
+_asking("step", "Train one more epoch, then pause.")
 _asking("run", "Resume a paused, stopped, failed or crashed run from its checkpoint.")
 
 
@@ -121,9 +162,14 @@ def report(run: Run) -> dict[str, Any]:
         "epochs": run.epoch,
         "device": run.device,
         "error": run.error,
+        **_marks(run),
         **empty,
         **(run.summary or {}),
     }
+
+
+def _marks(run: Run) -> dict[str, Any]:
+    return {"starred": run.starred, "tags": run.tags, "note": run.remark}
 
 
 def _tell(run: Run, as_json: bool) -> None:
@@ -135,4 +181,5 @@ def _tell(run: Run, as_json: bool) -> None:
 def _summary(run: Run) -> str:
     test = (run.summary or {}).get("metrics", {}).get("test", {})
     numbers = "  ".join(f"{name} {value:.4f}" for name, value in test.items() if name in ("rmse", "rmse_clipped", "ndcg@10"))
-    return f"{run.id}  {run.name:<22} {run.state:<9} epoch {run.epoch:<4} {numbers}{run.error or ''}"
+    marks = "".join(f"  #{tag}" for tag in run.tags)
+    return f"{run.id}  {'★' if run.starred else ' '}{run.name:<22} {run.state:<9} epoch {run.epoch:<4} {numbers}{run.error or ''}{marks}"

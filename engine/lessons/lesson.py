@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from engine.errors import InputError, unknown
 
 FOLDER = Path(__file__).parents[2] / "assets" / "lessons"
-NAMES = ("masked-loss",)
+NAMES = ("masked-loss", "linear", "inside", "re-feeding", "over-fitting", "noise", "leakage", "negatives", "ranking")
 """In the order of a lecture."""
 
 
@@ -23,6 +23,12 @@ class Options(BaseModel):
     """Controls of a lesson: fields with titles, bounds and help. A number's slider moves by `json_schema_extra={"step": …}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _choices_come_as_text(cls, value: Any, field: ValidationInfo) -> Any:
+        choices = get_args(cls.model_fields[str(field.field_name)].annotation)
+        return next((choice for choice in choices if value == str(choice)), value)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +34,20 @@ class Small:
     expected: np.ndarray
     titles: tuple[str, ...]
 
+    def rows(self, person: int) -> tuple[np.ndarray, np.ndarray]:
+        """A person's ratings in both parts, NaN where there is none."""
+        train, validation = (part[[person]].toarray()[0] for part in (self.train, self.validation))
+        return np.where(train > 0, train, np.nan), np.where(validation > 0, validation, np.nan)
+
+    def plain_error(self) -> float:
+        """RMSE over the validation ratings of who predicts each film's mean training rating for everybody."""
+        counts = np.bincount(self.train.indices, minlength=self.train.shape[1])
+        return _error(np.broadcast_to(self.train.sum(0) / counts, self.train.shape), self.validation.tocoo())
+
+    def noise_floor(self) -> float:
+        """RMSE over the validation ratings of who knows what everybody expects: the planted noise is left."""
+        return _error(self.expected, self.validation.tocoo())
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -42,7 +56,7 @@ class Frame:
     Attributes:
         epoch: 0 for before the first.
         loss, refeed_loss: means over the epoch's steps, NaN where there were none.
-        train, validation: RMSE of the outputs as they are now, in stars.
+        train, validation: RMSE of the outputs as they are now, in stars; NaN where there are no ratings.
         outputs: f(x) of every user, users × items.
         kept: what else the lesson asked for.
     """
@@ -56,17 +70,20 @@ class Frame:
     kept: Any = None
 
 
-def small(users: int = 60, films: int = 12, rated: float = 0.5, noise: float = 0.4, seed: int = 0) -> Small:
+def small(
+    users: int = 60, films: int = 12, rated: float = 0.5, noise: float = 0.4, seed: int = 0, tastes: Sequence[float] = (1.0, 1.0, 1.0)
+) -> Small:
     """Planted ratings: 3 stars, plus the person's liking of the film's genre, plus how good the film is, plus noise, within 1 to 5.
 
     Args:
         films: a multiple of 3, a third of each genre.
         rated: share of the cells that are known; a fifth of them is validation.
         noise: standard deviation in stars.
+        tastes: of each genre, how far people's liking of it lies apart: standard deviation in stars.
     """
     rng = np.random.default_rng(seed)
     genre = np.arange(films) % len(GENRES)
-    expected = 3 + rng.normal(0, 1, (users, len(GENRES)))[:, genre] + rng.normal(0, 0.5, films)
+    expected = 3 + (rng.normal(0, 1, (users, len(GENRES))) * tastes)[:, genre] + rng.normal(0, 0.5, films)
     expected = np.clip(expected, *SCALE)
     ratings = np.clip(expected + rng.normal(0, noise, expected.shape), *SCALE).astype(np.float32)
     draw = rng.random(expected.shape)
@@ -88,11 +105,12 @@ def train(data: Small, settings: Mapping[str, Any], keep: Callable[[Any], Any] =
 
     config = parse(nest(settings))
     people = np.arange(data.train.shape[0])
+    known, held_out = data.train.tocoo(), data.validation.tocoo()
     frames: list[Frame] = []
 
     def look() -> dict[str, float]:
-        outputs = model.score(data.train, people)
-        errors = _error(outputs, data.train), _error(outputs, data.validation)
+        outputs = model.scorer(data.train)(people)
+        errors = _error(outputs, known), _error(outputs, held_out)
         frames.append(Frame(len(frames), np.nan, np.nan, *errors, outputs, keep(model)))
         return {"rmse": frames[-1].validation}
 
@@ -124,6 +142,7 @@ def _to_itself(seed: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def _error(outputs: np.ndarray, ratings: sp.csr_array) -> float:
-    rows, columns = ratings.nonzero()
-    return root_mean_square(outputs[rows, columns] - ratings[rows, columns])
+def _error(outputs: np.ndarray, ratings: sp.coo_array) -> float:
+    if not ratings.nnz:
+        return np.nan
+    return root_mean_square(outputs[ratings.row, ratings.col] - ratings.data)

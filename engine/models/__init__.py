@@ -96,4 +96,4 @@ def build(config: ModelConfig, n_users: int, n_items: int, users: pd.DataFrame |
         return model(config, n_users, n_items)
     if users is None or users.columns.empty:
         raise InputError("model.user_features is on, but this dataset tells nothing about its users: switch it off, or take ml-1m.")
-    return model(config, n_users, n_items, pd.get_dummies(users.astype(str)).to_numpy(np.float32))
+    return model(config, n_users, n_items, pd.get_dummies(users.astype(str)).to_numpy(np.float32, copy=True))

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from engine.errors import InputError
 from engine.models.configs import AutoencoderConfig
-from engine.models.contract import Scorer, chunks
-from engine.models.network import ACTIVATIONS, Network
+from engine.models.contract import Path, Scorer, chunks
+from engine.models.network import ACTIVATIONS, Dense, Network, as_exact, onward
 from engine.models.sparse import ResidentRows, SparseRows, multiply, sampled_product
 
 PULL = 5.0
@@ -58,6 +58,11 @@ class Autoencoder(Network):
     @property
     def scores_new_users(self) -> bool:
         return self.config.orientation == "user"
+
+    @property
+    def code_activation(self) -> str:
+        """Of the code, as `activation` is of the other hidden layers."""
+        return self.config.activation
 
     @property
     def weights(self) -> list[Tensor]:
@@ -176,6 +181,52 @@ class Autoencoder(Network):
             return self.score_rows(self, visible)
         self._refuse_new_users(visible)
         return self._score_columns(self._every_hidden(self.examples(visible)))
+
+    def score_as(self, rows: sp.csr_array, user: int | None) -> np.ndarray:
+        if self.config.orientation == "item":
+            raise InputError(
+                "An item-based network scores a title by everybody's ratings of it, and its weights know each user by the ratings of "
+                "training: other ratings need a user-based model."
+            )
+        return super().score_as(rows, user)
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        """Through the sums of the first layer, where every input enters linearly, a default rating too."""
+        if self.config.orientation == "item":
+            raise InputError(
+                "An item-based network scores a title by everybody's ratings of that title. What this person rated otherwise has shaped "
+                "its weights, but is no part of the score: ask a user-based model why."
+            )
+        x = self.rows_of(row, user)
+        rated, values = as_exact(self.encoder[0][x.columns]), as_exact(x.values)[:, None]
+        start, steps, base = as_exact(self.encoder_bias[0]), values * rated, "a person who has rated nothing"
+        if self.config.default != "zero":
+            whole = as_exact(self.encoder[0].detach().sum(dim=0, dtype=torch.float64))
+            if self.config.default == "constant":
+                start, steps = start + self.config.default_rating * whole, (values - self.config.default_rating) * rated
+                base = f"{self.config.default_rating:g} everywhere, the default rating"
+            else:
+                steps = values * (rated + (whole - rated.sum(dim=0)) / len(rated))
+        if self.config.user_features and user is not None:
+            start, base = start + as_exact(self.features[user] @ self.feature_weight), "this person's features, and nothing rated"
+        return Path(start.numpy(), steps.numpy(), base, onward(self._onward(item), self.config.last_activation))
+
+    def _onward(self, item: int) -> list[Dense]:
+        """The layers after the first one, with one output."""
+        inward = [(weight.t(), bias) for weight, bias in zip(self.encoder, self.encoder_bias, strict=True)][1:]
+        *layers, last = [Dense(self.config.activation, *one) for one in [*inward, *zip(self._outward, self.decoder_bias, strict=True)]]
+        layers.append(last.only([item]))
+        layers[len(inward)] = layers[len(inward)]._replace(activation=self.code_activation)
+        return layers
+
+    @torch.inference_mode()
+    def item_factors(self, visible: sp.csr_array) -> np.ndarray:
+        """The output matrix; item-based, where that has a row per user, each item's last hidden layer."""
+        self.eval()
+        if self.config.orientation == "user":
+            return self._outward[-1].detach().cpu().numpy()
+        self._refuse_new_users(visible)
+        return self._every_hidden(self.examples(visible)).cpu().numpy()
 
     def _score_columns(self, hidden: Tensor) -> Scorer:
         """Item-based: each item's last hidden layer is computed once, for all users."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from engine.errors import InputError
 from engine.models.configs import BiasConfig
-from engine.models.contract import ClosedForm
+from engine.models.contract import ClosedForm, Path
 
 
 class Mean(ClosedForm):
@@ -20,6 +21,9 @@ class Mean(ClosedForm):
 
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
         return np.full(targets.nnz, self.learned["mean"][0], np.float32)
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        raise InputError("The global mean is one number for every title and everybody: no rating of this person enters it.")
 
 
 class Bias(ClosedForm):
@@ -49,8 +53,11 @@ class Bias(ClosedForm):
         """Bias of each row's user from its visible ratings, float64 [rows]."""
         counts = np.diff(visible.indptr)
         rows = np.repeat(np.arange(visible.shape[0]), counts)
-        rest = visible.data - self.learned["mean"][0] - self.learned["item_bias"][visible.indices]
-        return np.bincount(rows, weights=rest, minlength=visible.shape[0]) / (counts + self.config.user_shrinkage + 1e-12)
+        return np.bincount(rows, weights=self._rest(visible), minlength=visible.shape[0]) / (counts + self.config.user_shrinkage + 1e-12)
+
+    def _rest(self, visible: sp.csr_array) -> np.ndarray:
+        """The stored ratings less mean and item bias."""
+        return visible.data - self.learned["mean"][0] - self.learned["item_bias"][visible.indices]
 
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         user_bias = self.user_bias(visible[users]).astype(np.float32)
@@ -59,6 +66,19 @@ class Bias(ClosedForm):
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
         user_bias = np.repeat(self.user_bias(visible).astype(np.float32), np.diff(targets.indptr))
         return self.learned["mean"][0] + user_bias + self.learned["item_bias"][targets.indices]
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        return self.path_beside(row, item, np.zeros(row.nnz))
+
+    def path_beside(self, row: sp.csr_array, item: int, weights: np.ndarray) -> Path:
+        """Of rating(u, i) + Σ weights · residuals(row), for models that go by what biases leave over.
+
+        A rating stands in its own residual and, through the user's bias, in the first term and in all residuals.
+        """
+        every = (1 - weights.sum(dtype=np.float64)) / (row.nnz + self.config.user_shrinkage + 1e-12)
+        start = self.learned["mean"][0] + self.learned["item_bias"][item].astype(np.float64)
+        steps = self._rest(row).astype(np.float64) * (weights + every)
+        return Path(np.array([start]), steps[:, None], "the title's own mean, which somebody without ratings gets")
 
     def residuals(self, ratings: sp.csr_array) -> sp.csr_array:
         """The ratings minus their predicted biases, in the same pattern (zeros stay stored)."""
@@ -75,3 +95,6 @@ class Popularity(ClosedForm):
 
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         return np.broadcast_to(self.learned["counts"], (len(users), self.n_items)).copy()
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        raise InputError("Popularity counts who rated a title in training, the same for everybody: no rating of this person enters it.")

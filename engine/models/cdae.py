@@ -6,6 +6,9 @@ layer, logistic loss, negatives drawn from the items that a user did not choose.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
@@ -13,10 +16,12 @@ from torch.nn import functional as F
 
 from engine.errors import InputError
 from engine.models.configs import CDAEConfig
-from engine.models.contract import Scorer
-from engine.models.network import ACTIVATIONS
+from engine.models.contract import Path, Scorer
+from engine.models.network import ACTIVATIONS, Dense, as_exact, onward
 from engine.models.ranking import RankingNetwork, WayIn, at_stored, linear, ones
 from engine.models.sparse import SparseRows
+
+STRANGER = "CDAE has a node for each user and knows only the users it was trained with: take mult-dae to score a new user."
 
 
 class CDAE(RankingNetwork):
@@ -59,10 +64,20 @@ class CDAE(RankingNetwork):
 
     def scorer(self, visible: sp.csr_array) -> Scorer:
         if visible.shape[0] != self.n_users:
-            raise InputError(
-                "CDAE has a node for each user and knows only the users it was trained with: take mult-dae to score a new user."
-            )
+            raise InputError(STRANGER)
         return super().scorer(visible)
+
+    def score_as(self, rows: sp.csr_array, user: int | None) -> np.ndarray:
+        if user is None:
+            raise InputError(STRANGER)
+        return super().score_as(rows, user)
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        if user is None:
+            raise InputError(STRANGER)
+        way = onward([Dense(self.config.activation, self.output.weight, self.output.bias).only([item])])
+        found = self.way_in.path(ones(self.rows_of(row, user)), way, "this person's node alone, with nothing chosen")
+        return replace(found, start=found.start + as_exact(self.users[user]).numpy())
 
 
 def drawn_negatives(batch: SparseRows, per_positive: int) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from scipy.linalg.lapack import dpotri
 
 from engine.errors import InputError
 from engine.models.configs import EaseConfig
-from engine.models.contract import ClosedForm
+from engine.models.contract import ClosedForm, Path
 
 BYTES_PER_CELL = 24
 """Of the items × items matrix while it is inverted: three copies in float64."""
@@ -42,6 +42,16 @@ class EASE(ClosedForm):
 
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         return np.asarray(visible[users] @ self.learned["weights"], np.float32)
+
+    def item_factors(self, visible: sp.csr_array) -> np.ndarray:
+        """Bᵀ with ones on its diagonal: of each item, what a rating of every other one adds to its score, and of itself [items × items]."""
+        factors = self.learned["weights"].T.copy()
+        np.fill_diagonal(factors, 1)
+        return factors
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        steps = row.data * self.learned["weights"][row.indices, item].astype(np.float64)
+        return Path(np.zeros(1), steps[:, None], "0, which everything scores without ratings")
 
 
 def require_memory(n_items: int) -> None:

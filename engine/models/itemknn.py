@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from engine.models.baselines import Bias
 from engine.models.configs import BiasConfig, ItemKNNConfig
-from engine.models.contract import ClosedForm, chunks
+from engine.models.contract import ClosedForm, Path, chunks
 
 
 class ItemKNN(ClosedForm):
@@ -48,6 +48,12 @@ class ItemKNN(ClosedForm):
         weights = (_pattern(rows) @ self._nearest).toarray()
         scores = self._bias.score(rows, np.arange(len(users))) + sums / (weights + self.config.damping + 1e-12)
         return np.asarray(scores, np.float32)
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        likeness = self._nearest[row.indices][:, [item]].toarray()[:, 0].astype(np.float64)
+        if self._centred:
+            return self._bias.path_beside(row, item, likeness / (likeness.sum() + self.config.damping + 1e-12))
+        return Path(np.zeros(1), (row.data * likeness)[:, None], "0, which everything scores without ratings")
 
     @property
     def _centred(self) -> bool:

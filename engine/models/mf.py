@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.models.baselines import Bias
 from engine.models.configs import BiasConfig, MFConfig
-from engine.models.contract import ClosedForm, chunks
+from engine.models.contract import ClosedForm, Path, chunks
 
 BLOCK_CELLS = 4_000_000
 """Most cells of the vectors gathered at a time for the normal equations (16 MB of float32)."""
@@ -50,9 +50,22 @@ class MF(ClosedForm):
         factors, offsets = torch.from_numpy(self.learned["item_factors"]), torch.from_numpy(self._offsets)
         return solve(visible, factors, offsets, self.config.regularisation).numpy()
 
+    def item_factors(self, visible: sp.csr_array) -> np.ndarray:
+        """q of each item, without its bias."""
+        return self.learned["item_factors"]
+
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         vectors = self.fold_in(visible[users])
         return self._offsets + vectors[:, :1] + vectors[:, 1:] @ self.learned["item_factors"].T
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        """With the items fixed, a user's bias and vector are linear in what his ratings leave over the offsets, and so is the score."""
+        known, asked = (np.insert(self.learned["item_factors"][some].astype(np.float64), 0, 1, axis=-1) for some in (row.indices, item))
+        normal = known.T @ known + self.config.regularisation * row.nnz * np.eye(known.shape[1])
+        weights = known @ np.linalg.solve(normal, asked) if row.nnz else np.zeros(0)
+        offsets = self._offsets.astype(np.float64)
+        steps = (row.data - offsets[row.indices]) * weights
+        return Path(offsets[[item]], steps[:, None], "the title's own mean, which somebody without ratings gets")
 
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
         asked = np.flatnonzero(np.diff(targets.indptr))

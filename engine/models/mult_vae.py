@@ -5,10 +5,13 @@ Liang, Krishnan, Hoffman & Jebara 2018, "Variational Autoencoders for Collaborat
 
 from __future__ import annotations
 
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from engine.models.configs import MultVAEConfig
+from engine.models.contract import Path
+from engine.models.network import Dense, onward
 from engine.models.ranking import RankingNetwork, WayIn, WayOut, linear, matrices, multinomial_loss, sampled_code, unit_rows
 from engine.models.sparse import SparseRows
 
@@ -49,6 +52,11 @@ class MultVAE(RankingNetwork):
 
     def decode(self, code: Tensor) -> Tensor:
         return self.decoder(self.code_out(code))
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        mean = self.encoder.dense(slice(self.config.layers[-1]))
+        way = [*mean, Dense("linear", self.code_out.weight, self.code_out.bias), *self.decoder.dense([item])]
+        return self.way_in.path(unit_rows(self.rows_of(row, user)), onward(way))
 
     def forward(self, x: SparseRows) -> Tensor:
         return self.decode(sampled_code(*self.encode(x), self.training))

@@ -7,6 +7,7 @@ ignore the values. (Binarise first where a low rating should not count as a choi
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar
 
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.configs import MultDAEConfig, WeightedBCEConfig
-from engine.models.contract import Scorer
-from engine.models.network import ACTIVATIONS, Network
+from engine.models.contract import Path, Scorer
+from engine.models.network import ACTIVATIONS, Dense, Network, as_exact, onward
 from engine.models.sparse import SparseRows, multiply
 
 
@@ -26,6 +27,7 @@ class RankingNetwork(Network):
     """Scores of every item from the items that a user chose; trained by a loss of its own on batches of users."""
 
     predicts_ratings: ClassVar[bool] = False
+    reads_values: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, x: SparseRows) -> Tensor:
@@ -44,6 +46,10 @@ class RankingNetwork(Network):
     @abstractmethod
     def column_weights(self) -> list[Tensor]:
         """The matrices with one row per item."""
+
+    def item_factors(self, visible: sp.csr_array) -> np.ndarray:
+        """The output matrix."""
+        return self.column_weights[-1].detach().cpu().numpy()
 
     def start_from(self, ratings: sp.csr_array) -> None:
         """Nothing: as in their papers, the networks start from random weights alone."""
@@ -69,6 +75,11 @@ class WayIn(nn.Module):
     def forward(self, x: SparseRows) -> Tensor:
         return multiply(x, self.weight) + self.bias
 
+    def path(self, x: SparseRows, onward: Callable[[Tensor], Tensor], base: str = "a person who has chosen nothing") -> Path:
+        """Of a batch of one row, through these sums."""
+        steps = as_exact(x.values)[:, None] * as_exact(self.weight[x.columns])
+        return Path(as_exact(self.bias).numpy(), steps.numpy(), base, onward)
+
 
 class WayOut(nn.Module):
     """Dense layers from each width to the next, each on activated sums: from the sums of one layer to those of the last, float32."""
@@ -82,6 +93,11 @@ class WayOut(nn.Module):
         for layer in self.layers:
             sums = layer(ACTIVATIONS[self.activation](sums))
         return sums.float()
+
+    def dense(self, outputs: list[int] | slice) -> list[Dense]:
+        """The layers, with these outputs of the last one."""
+        *layers, last = [Dense(self.activation, *layer.parameters()) for layer in self.layers]
+        return [*layers, last.only(outputs)]
 
 
 class MirroredNetwork(RankingNetwork):
@@ -100,6 +116,10 @@ class MirroredNetwork(RankingNetwork):
 
     def forward(self, x: SparseRows) -> Tensor:
         return self.way_out(self.way_in(self.entering(x)))
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        self.eval()
+        return self.way_in.path(self.entering(self.rows_of(row, user)), onward(self.way_out.dense([item])))
 
     @property
     def column_weights(self) -> list[Tensor]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.chords import chord, chord_product
 from engine.models.configs import RecVAEConfig
+from engine.models.contract import Path
+from engine.models.network import as_exact
 from engine.models.ranking import RankingNetwork, WayIn, linear, matrices, multinomial_loss, sampled_code, unit_rows
 from engine.models.sparse import SparseRows
 
@@ -41,6 +45,24 @@ class Encoder(nn.Module):
             total = total + outputs
         mean, log_variance = self.code(outputs).float().chunk(2, dim=1)
         return mean, log_variance
+
+    def onward(self, points: Tensor) -> Tensor:
+        """From sums of the first layer to the outputs of the last one before the code, by chords in float64 [points × hidden]."""
+        outputs = _normed(self.norms[0], points)
+        total = outputs
+        for layer, norm in zip(self.layers, list(self.norms)[1:], strict=True):
+            outputs = _normed(norm, F.linear(outputs, *map(as_exact, layer.parameters())) + total)
+            total = total + outputs
+        return outputs
+
+
+def _normed(norm: nn.Module, points: Tensor) -> Tensor:
+    """norm(silu(points)), by chords."""
+    active = chord(F.silu, points)
+    centred = active - active.mean(dim=1, keepdim=True)
+    scale = chord(torch.rsqrt, chord(torch.square, centred).mean(dim=1, keepdim=True) + NORM_EPSILON)
+    weight, bias = map(as_exact, norm.parameters())
+    return chord_product(centred, scale) * weight + bias
 
 
 class RecVAE(RankingNetwork):
@@ -82,6 +104,13 @@ class RecVAE(RankingNetwork):
     def encode(self, x: SparseRows) -> tuple[Tensor, Tensor]:
         """Mean and log variance of each row's code, both [rows × latent]."""
         return self.encoder(unit_rows(x, self.config.dropout, self.training and self.teaches_encoder))
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        # Code and output follow each other without an activation, so that they are one layer, for this item of one output.
+        mean, weight = (as_exact(part) for part in (self.encoder.code.weight[: self.config.latent], self.decoder.weight[item]))
+        bias = as_exact(self.encoder.code.bias[: self.config.latent]) @ weight + as_exact(self.decoder.bias[item])
+        entering = unit_rows(self.rows_of(row, user))
+        return self.encoder.way_in.path(entering, lambda points: self.encoder.onward(points) @ (weight @ mean) + bias)
 
     def forward(self, x: SparseRows) -> Tensor:
         return self.decoder(sampled_code(*self.encode(x), self.training)).float()

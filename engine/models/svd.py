@@ -12,7 +12,7 @@ from scipy.sparse.linalg import svds
 from engine.errors import InputError
 from engine.models.baselines import Bias
 from engine.models.configs import BiasConfig, SVDConfig
-from engine.models.contract import ClosedForm, chunks
+from engine.models.contract import ClosedForm, Path, chunks
 
 SMALL = 100_000
 """Most cells of a matrix that is decomposed densely and completely."""
@@ -60,6 +60,10 @@ class SVD(ClosedForm):
         users = np.divide(codes, roots, out=np.zeros_like(codes), where=roots > 0)
         return users, roots[:, None] * self.learned["item_factors"].T
 
+    def item_factors(self, visible: sp.csr_array) -> np.ndarray:
+        """Bᵀ = V Σ^½, as in `halves`."""
+        return self.learned["item_factors"] * np.sqrt(self.learned["singular_values"])
+
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         rows = visible[users]
         factors = self.learned["item_factors"]
@@ -67,6 +71,13 @@ class SVD(ClosedForm):
         if self.config.centring == "bias":
             scores = scores + self._bias().score(rows, np.arange(len(users)))
         return np.asarray(scores, np.float32)
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        factors = self.learned["item_factors"].astype(np.float64)
+        weights = factors[row.indices] @ factors[item]
+        if self.config.centring == "bias":
+            return self._bias().path_beside(row, item, weights)
+        return Path(np.zeros(1), (row.data * weights)[:, None], "0, which everything scores without ratings")
 
     def rate(self, visible: sp.csr_array, targets: sp.csr_array) -> np.ndarray:
         predicted = [parts.sum(axis=1) for parts in self._contributions(visible, targets)]

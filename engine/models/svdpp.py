@@ -5,6 +5,8 @@ Koren 2008, "Factorization Meets the Neighborhood: a Multifaceted Collaborative 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -12,9 +14,11 @@ from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.models.configs import SVDPPConfig
-from engine.models.contract import Scorer
-from engine.models.network import Network
+from engine.models.contract import Path, Scorer
+from engine.models.network import Network, as_exact
 from engine.models.sparse import SparseRows, multiply, sampled_product
+
+STRANGER = "SVD++ knows only the users it was trained with: train a user-based autoencoder to score a new user."
 
 
 class SVDPP(Network):
@@ -22,6 +26,7 @@ class SVDPP(Network):
 
     config: SVDPPConfig
     mean: Tensor
+    reads_values: ClassVar[bool] = False
 
     def __init__(self, config: SVDPPConfig, n_users: int, n_items: int) -> None:
         super().__init__(config, n_users, n_items)
@@ -82,12 +87,33 @@ class SVDPP(Network):
         bias = self.item_bias.index_select(0, wanted.columns)
         return sampled_product(wanted, hidden.to(outward.dtype), outward, product) + bias + self.mean
 
+    def forward(self, x: SparseRows) -> Tensor:
+        """Predicted ratings of every item [rows × items]."""
+        return self.outputs(self.product(self.last_hidden(x)))
+
+    def item_factors(self, visible: sp.csr_array) -> np.ndarray:
+        """q of each item."""
+        return self.items.detach().cpu().numpy()
+
     def score(self, visible: sp.csr_array, users: np.ndarray) -> np.ndarray:
         return self.scorer(visible)(users)
+
+    def score_as(self, rows: sp.csr_array, user: int | None) -> np.ndarray:
+        if user is None:
+            raise InputError(STRANGER)
+        return super().score_as(rows, user)
+
+    def path(self, row: sp.csr_array, item: int, user: int | None) -> Path:
+        if user is None:
+            raise InputError(STRANGER)
+        factors = as_exact(self.items[item])
+        steps = as_exact(self.rated[row.indices]) @ factors / max(row.nnz, 1) ** 0.5
+        start = self.mean + self.item_bias[item] + self.user_bias[user] + as_exact(self.users[user]) @ factors
+        return Path(start.detach().cpu().numpy()[None], steps.numpy()[:, None], "this person's factors and biases alone")
 
     @torch.inference_mode()
     def scorer(self, visible: sp.csr_array) -> Scorer:
         self.eval()
         if visible.shape[0] != self.n_users:
-            raise InputError("SVD++ knows only the users it was trained with: train a user-based autoencoder to score a new user.")
-        return self.score_rows(lambda rows: self.outputs(self.product(self.last_hidden(rows))), visible)
+            raise InputError(STRANGER)
+        return self.score_rows(self, visible)

@@ -42,6 +42,10 @@ class VAE(Autoencoder):
         self.divergence = torch.zeros(())
 
     @property
+    def code_activation(self) -> str:
+        return "linear"
+
+    @property
     def weights(self) -> list[Tensor]:
         return [*super().weights, self.spread]
 

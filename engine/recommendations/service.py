@@ -12,7 +12,8 @@ from scipy.special import stdtrit
 from engine.evaluation import entry_rows, predict
 from engine.experiment import TrainedRun
 from engine.metrics import rmse_difference
-from engine.recommendations.lists import describe, held_out_parts, held_out_ratings, liked_from
+from engine.recommendations.described import describe
+from engine.recommendations.lists import held_out_parts, held_out_ratings, liked_from
 
 ENOUGH = 10
 """Held-out ratings of a user from which an RMSE of them means something."""

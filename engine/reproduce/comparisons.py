@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from engine.reproduce.paired import UNPAIRED, paired
+from engine.paired import UNPAIRED, paired
 from engine.reproduce.results import Difference, Kept, Result
 from engine.reproduce.rows import current
 from engine.store import RunStore
@@ -44,8 +44,9 @@ def difference(
     if not seeds:
         return None
     mine = [[side[seed] for seed in seeds] for side in sides]
+    ids = [[one.run for one in side] for side in mine]
     name, other = (table.metric if figure == "test" else figure for figure in (first[1], second[1]))
-    if name == other and not table.folds and store is not None and (both := paired(name, mine, store)) is not None:
+    if name == other and not table.folds and store is not None and (both := paired(name, ids, store)) is not None:
         by_seed, users, on = both
     else:
         sign = -1 if higher_is_better(first[1], table.metric) else 1

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.schema import CreateColumn
 
 from engine.errors import InputError
-from engine.store.tables import VERSION, metadata, versions
+from engine.store.tables import ADDED, VERSION, metadata, versions
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process to end its write."""
@@ -132,7 +133,9 @@ def connect(url: str) -> sa.Engine:
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Create the tables if they are missing.
+    """Create the tables if they are missing, and give those of an older Encore the columns that came since.
+
+    Of several processes that open a database at once, one does so and the others find it done.
 
     Raises:
         InputError: a newer Encore wrote the database, or it cannot be opened.
@@ -140,15 +143,9 @@ def migrate(engine: sa.Engine) -> None:
     try:
         with engine.begin() as connection:
             found = _version(connection)
-        if found is None:
+        if found is None or found < VERSION:
             with engine.execution_options(writes=True).begin() as connection:
-                if engine.dialect.name == "postgresql":
-                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('encore_schema'))")
-                found = _version(connection)
-                if found is None:
-                    metadata.create_all(connection)
-                    connection.execute(versions.insert().values(version=VERSION))
-                    found = VERSION
+                found = _brought_up(connection)
     except DatabaseError as error:
         reason = " ".join(str(error.orig).split()).rstrip(".?")
         raise InputError(f"The run store {engine.url!r} cannot be opened: {reason}.") from error
@@ -157,6 +154,23 @@ def migrate(engine: sa.Engine) -> None:
             f"The run store {engine.url!r} was written by a newer Encore (its schema is {found}, this one knows {VERSION}): "
             "update Encore, or let ENCORE_STORE name another store."
         )
+
+
+def _brought_up(connection: sa.Connection) -> int:
+    """The schema's version after it was made or brought up to ours, in a transaction that holds the write lock."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('encore_schema'))")
+    found = _version(connection)
+    if found is not None and found >= VERSION:
+        return found
+    if found is None:
+        metadata.create_all(connection)
+    else:
+        for column in (column for version, columns in ADDED.items() if version > found for column in columns):
+            described = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {described}")
+    connection.execute(versions.insert().values(version=VERSION))
+    return VERSION
 
 
 def to_json(value: Any) -> str:

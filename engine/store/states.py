@@ -13,6 +13,8 @@ from engine.errors import InputError
 from engine.processes import Identity
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "crashed")
+GOES_ON = ("run", "step")
+"""Wishes under which a run is trained: until its end, or until the end of one more epoch, and then paused."""
 STRIKES = 3
 """So often may a run's process be lost without a new epoch between the losses; then the run is `crashed`."""
 
@@ -25,7 +27,7 @@ class Run:
         id: 12 hexadecimal digits.
         name: two words and a number.
         state: one of `STATES`.
-        want: what a person wants of it: run, pause, stop.
+        want: what a person wants of it: run, step (one more epoch, then a pause), pause, stop.
         queue: "daemon", or "foreground" for a run in the process that made it.
         error: one sentence, for failed and crashed.
         started, finished: begin of the latest attempt, and its end.
@@ -36,6 +38,7 @@ class Run:
         summary: its results, once it has finished.
         note: what it is at, such as "reading data".
         host, pid, process_started: the process that has or last had it.
+        starred, tags, remark: what people marked and wrote on it, see `engine.store.marks`.
     """
 
     id: str
@@ -62,6 +65,9 @@ class Run:
     pid: int | None
     process_started: str | None
     note: str
+    starred: bool
+    tags: list[str]
+    remark: str
 
     @property
     def process(self) -> Identity | None:
@@ -72,7 +78,7 @@ class Run:
 
 
 class Wish(NamedTuple):
-    """What a person wants of a running run: "run", "pause" or "stop"; and the user whose list they watch."""
+    """What a person wants of a running run: "run", "step", "pause" or "stop"; and the user whose list they watch."""
 
     want: str
     watch_user: str | None
@@ -82,12 +88,12 @@ def answer(run: Run, want: str) -> dict[str, Any]:
     """The columns that change when a person wants this of a run in its state; none if it is so already."""
     if run.state == "running":
         return {"want": want}
-    if want == "run":
+    if want in GOES_ON:
         if run.state == "finished":
             raise InputError(f"Run '{run.name}' has finished: start a new one with more epochs to train on.")
         # Whoever made it, its process is gone: from here on it is the daemon's.
-        fresh = {"state": "queued", "want": "run", "queue": "daemon", "error": None, "attempts": 0, "strikes": 0, "finished": None}
-        return {} if run.state == "queued" else fresh
+        fresh = {"state": "queued", "want": want, "queue": "daemon", "error": None, "attempts": 0, "strikes": 0, "finished": None}
+        return ({} if run.want == want else {"want": want}) if run.state == "queued" else fresh
     now = {"want": want, "finished": time.time()}
     if want == "stop":
         if run.state in ("finished", "failed"):

@@ -18,9 +18,9 @@ from sqlalchemy.exc import IntegrityError
 
 from engine.errors import InputError
 from engine.processes import Identity, current
-from engine.store import artifacts, names, tables
+from engine.store import artifacts, marks, names, tables
 from engine.store.records import Records
-from engine.store.states import STATES, STRIKES, Run, Wish, answer
+from engine.store.states import GOES_ON, STATES, STRIKES, Run, Wish, answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +49,14 @@ class RunStore(Records):
 
     # --- runs: made, read, deleted ---
 
-    def create(self, config: dict[str, Any], *, queue: str = "daemon", watch_user: str | None = None) -> Run:
+    def create(self, config: dict[str, Any], *, queue: str = "daemon", watch_user: str | None = None, want: str = "run") -> Run:
         """Insert a queued run. A foreground run is bound to this process, which is to claim it."""
         training = config.get("training")
         values: dict[str, Any] = {
             "id": secrets.token_hex(6),
             "state": "queued",
             "config": config,
+            "want": want,
             "queue": queue,
             "created": time.time(),
             "epochs": (training.get("epochs") if isinstance(training, dict) else None) or 0,
@@ -127,7 +128,7 @@ class RunStore(Records):
     # --- what people want ---
 
     def ask(self, run_id: str, want: str) -> Run:
-        """Tell a run to `run`, `pause` or `stop`; a run that does so already is left as it is.
+        """Tell a run to `run`, to `step` (one more epoch, then pause), `pause` or `stop`; a run that does so already is left as it is.
 
         Returns:
             The run as it now is. A running one obeys at its next batch.
@@ -135,8 +136,8 @@ class RunStore(Records):
         Raises:
             InputError: the run's state does not allow it.
         """
-        if want not in ("run", "pause", "stop"):
-            raise InputError(f"A run can be told to run, pause or stop, not to '{want}'.")
+        if want not in (*GOES_ON, "pause", "stop"):
+            raise InputError(f"A run can be told to run, step, pause or stop, not to '{want}'.")
 
         def change(connection: sa.Connection) -> Run:
             run = self._get(connection, run_id, lock=True)
@@ -146,6 +147,32 @@ class RunStore(Records):
             return _run(connection.execute(tables.runs.update().where(_RUN.id == run.id).values(**values).returning(*_COLUMNS)).one())
 
         return self._write(change)
+
+    def edit(self, run_id: str, *, starred: bool | None = None, tags: Iterable[str] | None = None, remark: str | None = None) -> Run:
+        """Mark and write on a run, whatever its state; what is None stays as it was.
+
+        Returns:
+            The run as it now is.
+
+        Raises:
+            InputError: there is no such run, or a tag or the note is none that is kept, see `engine.store.marks`.
+        """
+        values: dict[str, Any] = {} if starred is None else {"starred": bool(starred)}
+        if tags is not None:
+            values["tags"] = marks.checked_tags(tags)
+        if remark is not None:
+            values["remark"] = marks.checked_remark(remark)
+        if not values:
+            return self.get(run_id)
+        changed = self._update(run_id, values)
+        if not changed:
+            raise InputError(f"There is no run '{run_id}'.")
+        return changed[0]
+
+    def tags(self) -> Sequence[str]:
+        """Every tag that some run has, sorted as people sort."""
+        found = self._read(lambda connection: connection.execute(sa.select(_RUN.tags)).scalars().all())
+        return sorted({tag for tags in found for tag in tags}, key=str.casefold)
 
     def watch(self, run_id: str, user_id: str | None) -> None:
         """Name the user whose top list the run is to write as it trains."""
@@ -166,7 +193,7 @@ class RunStore(Records):
             "error": None,
             **_owner(identity),
         }
-        if self._update(run_id, values, _RUN.state == "queued", _RUN.want == "run"):
+        if self._update(run_id, values, _RUN.state == "queued", _RUN.want.in_(GOES_ON)):
             self._claims[run_id] = identity
             return True
         return False
@@ -242,7 +269,7 @@ class RunStore(Records):
                 return None
             strikes = 1 if row.epoch > row.mark else row.strikes + 1
             values: dict[str, Any] = {"strikes": strikes, "mark": row.epoch, "finished": time.time(), "error": None}
-            if row.want != "run":
+            if row.want not in GOES_ON:
                 values["state"] = "stopped" if row.want == "stop" else "paused"
             elif row.queue == "daemon" and requeue and strikes < STRIKES:
                 values["state"] = "queued"

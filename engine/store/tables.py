@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
 
-VERSION = 1
+VERSION = 2
 metadata = MetaData()
 
 versions = Table("encore_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
@@ -40,6 +40,10 @@ runs = Table(
     Column("pid", Integer),
     Column("process_started", String(64)),
     Column("note", Text, nullable=False, default=""),
+    # What people write on a run. The database fills them in where an older Encore, still running, inserts a run.
+    Column("starred", Boolean, nullable=False, server_default=false()),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Column("remark", Text, nullable=False, server_default=""),
     Index("runs_state", "state", "number"),
 )
 
@@ -78,3 +82,6 @@ logs = Table(
     Column("time", Double, nullable=False),
     Column("text", Text, nullable=False),
 )
+
+ADDED = {2: (runs.c.starred, runs.c.tags, runs.c.remark)}
+"""Columns that came with a version of the schema; a database of an older one gets them, with their server defaults."""

@@ -6,11 +6,11 @@ import streamlit as st
 
 from engine.config import RunConfig, parse
 from engine.errors import InputError
-from pages.components import draft, query
+from pages.components import draft, hidden, query
 from pages.components.session import store
 
 RUN = "opened"
-VIEW = {"x": "epoch", "log": "false"}
+VIEW = {"x": "epoch", "log": "false", "smooth": "0"}
 """Settings of the curves and their defaults; as session-state keys they bear the prefix `view.`."""
 PAGE = "train"
 
@@ -42,7 +42,7 @@ def read() -> list[str]:
         return []
     for name, default in VIEW.items():
         st.session_state[f"view.{name}"] = parameters.get(name, default)
-    refused: list[str] = []
+    refused = hidden.take_over(parameters.get("hide", ""))
     run = None
     if "run" in parameters:
         try:
@@ -66,6 +66,8 @@ def write(chosen: RunConfig | None) -> dict[str, str]:
         What the address now holds after its question mark.
     """
     parameters = {name: view(name) for name, default in VIEW.items() if view(name) != default}
+    if hidden.now():
+        parameters["hide"] = ",".join(hidden.now())
     if run_id := opened():
         parameters["run"] = run_id
     if chosen is None:

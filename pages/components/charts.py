@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -16,6 +16,7 @@ LIGHT = {"blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple"
 DARK = {"blue": "#56B4E9", "vermilion": "#E69F00", "green": "#2BB58D", "purple": "#CC79A7", "grey": "#9AA4B2", "ink": "#E6E9EE"}
 """Okabe and Ito's colours that stand out from a white and from a dark background."""
 
+PICTURES = "pictures"
 LABEL_ROOM = 112
 LABEL_HEIGHT = 13
 
@@ -28,6 +29,9 @@ class Line:
         dash: "solid", "dashed" or "dotted".
         faint: drawn thin and pale, without a label.
         dot: x and y of a marked point, such as the best epoch.
+        symbol: of that mark, by ECharts' name.
+        labelled: named at its end.
+        until: x of the last point that is drawn, where a training plays; axes hold the whole line. None: all are.
     """
 
     name: str
@@ -37,6 +41,13 @@ class Line:
     dash: str = "solid"
     faint: bool = False
     dot: tuple[float, float] | None = None
+    symbol: str = "circle"
+    labelled: bool = True
+    until: float | None = None
+
+    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
+        """x and y of the points that are drawn."""
+        return (self.x, self.y) if self.until is None else (self.x[self.x <= self.until], self.y[self.x <= self.until])
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ def curves(
     y_name: str,
     rules: Sequence[Rule] = (),
     x_end: float | None = None,
+    y_ends: tuple[float, float] | None = None,
     log: bool = False,
     height: int = 250,
 ) -> dict[str, Any]:
@@ -67,10 +79,11 @@ def curves(
 
     Args:
         x_end: where the x axis ends; after the last point when None.
+        y_ends: where the y axis begins and ends, so that charts of several settings compare; about the lines when None.
         log: logarithmic y axis.
     """
     colours = palette()
-    low, high, step = _range(lines, rules, log)
+    low, high, step = _range(lines, rules, log) if y_ends is None else (*y_ends, _step(y_ends[1] - y_ends[0]))
     pixels = (height - 74) / (math.log(high / low) if log else high - low)
     up = (lambda value: math.log(max(value, low) / low) * pixels) if log else (lambda value: (value - low) * pixels)
     shifts = _apart([*(_end(line, up) for line in lines), *((True, up(rule.y)) for rule in rules)])
@@ -99,13 +112,28 @@ def curves(
     }
 
 
-def draw(option: dict[str, Any], *, key: str, alt: str, height: int = 250) -> None:
-    """Show a chart; the same key at each turn keeps its canvas."""
-    st.echarts_chart(option, key=key, alt=alt, height=height)
+def draw(option: dict[str, Any], *, key: str, alt: str, height: int = 250, on_select: Callable[[], None] | None = None) -> None:
+    """Show a chart; the same key at each turn keeps its canvas. Its toolbar saves it as PNG, or as SVG where `pictures_as` says so.
+
+    Args:
+        on_select: called when a point is clicked of a series with `selectedMode`; the session then holds what is selected under `key`.
+    """
+    st.echarts_chart(option, key=key, alt=alt, height=height, renderer=renderer(), on_select=on_select or "ignore")
+
+
+def renderer() -> Literal["canvas", "svg"]:
+    """What charts are drawn by: Streamlit's toolbar saves a canvas as PNG and an SVG as SVG."""
+    return "svg" if st.session_state.get(PICTURES) == "SVG" else "canvas"
+
+
+def pictures_as() -> None:
+    """The choice of what the page's charts are saved as; it stands in the address, and has to come before them."""
+    about = "Point at a chart, or tab to it: the arrow in its corner saves it as a picture of this kind. Its data is beside its title."
+    st.segmented_control("Save pictures as", ["PNG", "SVG"], key=PICTURES, default="PNG", required=True, bind="query-params", help=about)
 
 
 def _series(line: Line, colours: dict[str, str], shift: float) -> dict[str, Any]:
-    x, y = thin(line.x, line.y)
+    x, y = thin(*line.drawn())
     points = [[_short(a), None if math.isnan(b) else _short(b)] for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     colour = colours[line.colour]
     option: dict[str, Any] = {
@@ -124,12 +152,14 @@ def _series(line: Line, colours: dict[str, str], shift: float) -> dict[str, Any]
     }
     if line.faint:
         option["tooltip"] = {"show": False}
-    else:
+    elif line.labelled:
         option["endLabel"] = {"show": True, "formatter": "{a}", "color": colour, "fontSize": 11, "offset": [0, -shift]}
     marks: list[dict[str, Any]] = []
     if line.dot:
         ring = {"color": colour, "borderColor": "#fff", "borderWidth": 2}
-        marks.append({"coord": list(line.dot), "symbol": "circle", "symbolSize": 9, "itemStyle": ring})
+        marks.append(
+            {"coord": list(line.dot), "symbol": line.symbol, "symbolSize": 9 if line.symbol == "circle" else 12, "itemStyle": ring}
+        )
     for index in np.flatnonzero(np.isnan(y[1:]) & ~np.isnan(y[:-1])):
         marks.append(
             {
@@ -161,8 +191,9 @@ def _rules(rules: Sequence[Rule], colour: str, shifts: Sequence[float]) -> dict[
 
 def _end(line: Line, up: Callable[[float], float]) -> tuple[bool, float]:
     """Whether a line has a label at its end, and the height of that end in pixels."""
-    finite = line.y[np.isfinite(line.y)]
-    return bool(len(finite)) and not line.faint, up(float(finite[-1])) if len(finite) else 0.0
+    _, y = line.drawn()
+    finite = y[np.isfinite(y)]
+    return bool(len(finite)) and line.labelled and not line.faint, up(float(finite[-1])) if len(finite) else 0.0
 
 
 def _apart(labels: Sequence[tuple[bool, float]]) -> list[float]:
@@ -188,12 +219,22 @@ def _range(lines: Sequence[Line], rules: Sequence[Rule], log: bool) -> tuple[flo
         return (0.1, 1.0, 0.2) if log else (0.0, 1.0, 0.2)
     low, high = float(values.min()), float(values.max())
     if log:
-        return low * 0.95, high * 1.05, 0.0
-    width = max(high - low, 0.05 * abs(high), 1e-3)
+        return _round(low * 0.95, math.floor), _round(high * 1.05, math.ceil), 0.0
+    step = _step(max(high - low, 0.05 * abs(high), 1e-3))
+    return _short(math.floor(low / step + 1e-6) * step), _short(math.ceil(high / step - 1e-6) * step), _short(step)
+
+
+def _step(width: float) -> float:
+    """A round distance between two ticks, of which about four fill the width."""
     rough = width / 4
     magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = magnitude * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
-    return _short(math.floor(low / step + 1e-6) * step), _short(math.ceil(high / step - 1e-6) * step), _short(step)
+    return magnitude * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
+
+
+def _round(value: float, way: Callable[[float], int]) -> float:
+    """Two significant digits, downwards or upwards."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return _short(way(value / unit) * unit)
 
 
 def _calm(y: np.ndarray) -> np.ndarray:

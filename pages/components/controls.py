@@ -10,13 +10,15 @@ from engine import background
 from engine.config import RunConfig, parse
 from engine.datasets import DATASETS, available, listing
 from engine.errors import InputError
-from engine.store import Run
+from engine.store import GOES_ON, Run
 from pages.components import address, draft, titles, words
-from pages.components.form import expected_seconds
+from pages.components.form import expected
 from pages.components.frame import say_later, say_what_was_kept
 from pages.components.network import network_card
 from pages.components.session import ACTIVE, ask, store, submit
 from pages.components.status import ENGINE, state_badge
+
+RESUMABLE = ("paused", "stopped", "crashed", "failed")
 
 
 def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> None:
@@ -39,13 +41,26 @@ def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> Non
         args=(chosen,),
     )
     row = st.container(horizontal=True, gap="small", wrap=False)
-    if run is not None and run.state in ("paused", "stopped", "crashed", "failed"):
-        row.button("Resume", width="stretch", on_click=ask, args=([run.id], "run"))
+    this = [run.id] if run is not None else []
+    resumable = run is not None and run.state in RESUMABLE
+    if resumable:
+        row.button("Resume", width="stretch", shortcut="P", on_click=ask, args=(this, "run"))
     else:
-        wanted = run is not None and active and run.want == "run"
-        row.button("Pause", width="stretch", disabled=not wanted, on_click=ask, args=([run.id] if run else [], "pause"))
+        wanted = run is not None and active and run.want in GOES_ON
+        row.button("Pause", width="stretch", shortcut="P", disabled=not wanted, on_click=ask, args=(this, "pause"))
     stoppable = run is not None and (run.state == "paused" or (active and run.want != "stop"))
-    row.button("Stop", width="stretch", disabled=not stoppable, on_click=ask, args=([run.id] if run else [], "stop"))
+    row.button("Stop", width="stretch", shortcut="S", disabled=not stoppable, on_click=ask, args=(this, "stop"))
+    goes_on = active or resumable
+    st.button(
+        "One epoch",
+        width="stretch",
+        shortcut="E",
+        icon=":material/skip_next:",
+        help="Trains to the end of one more epoch, then pauses." if goes_on else "Starts, and pauses after the first epoch.",
+        disabled=chosen is None or (active and run is not None and run.want != "run"),
+        on_click=ask if goes_on else _start,
+        args=(this, "step") if goes_on else (chosen, "step"),
+    )
     say_what_was_kept()
     if chosen is not None:
         st.caption(_outlook(run, active, same, chosen, recent))
@@ -94,8 +109,8 @@ def ago(moment: float) -> str:
 
 
 def _outlook(run: Run | None, active: bool, same: bool, chosen: RunConfig, recent: list[Run]) -> str:
-    seconds = expected_seconds(chosen, recent)
-    parts = [f"about {words.duration(seconds)} on this machine"] if seconds and not active else []
+    seconds = "" if active else expected(chosen, recent)
+    parts = [seconds] if seconds else []
     if active and run is not None:
         parts.append(f"{run.name} is {run.state}" if same else f"Start begins another run beside {run.name}")
     else:
@@ -116,13 +131,13 @@ def _equals(run: Run, chosen: RunConfig) -> bool:
         return False
 
 
-def _start(chosen: RunConfig) -> None:
+def _start(chosen: RunConfig, want: str = "run") -> None:
     try:
         if address.opened():
             run = store().get(str(address.opened()))
             if run.state in ACTIVE and _equals(run, chosen):
                 return  # the second click of a double click
-        address.open_run(submit(chosen).id)
+        address.open_run(submit(chosen, want=want).id)
     except InputError as error:
         say_later(str(error))
 

@@ -11,10 +11,12 @@ from engine.datasets import DATASETS, listing
 from engine.errors import InputError
 from engine.experiment import check
 from engine.models import MODELS
+from engine.models.configs import AutoencoderConfig, epoch_work
 from engine.presets import presets
 from engine.store import Run
 from pages.components import draft, fields, model_form, titles, words
 from pages.components.frame import say
+from pages.components.hidden import SECTIONS, is_hidden
 
 USUAL_SPLITS = ("random", "last", "time")
 OWN = ""
@@ -53,7 +55,9 @@ ONLY_WITH = (
     ("training.weight_decay", "training.optimizer", ("adam", "adamw", "sgd")),
 )
 """Fields that have a meaning only while another field has one of these values."""
-PACED_BY = ("dataset", "preprocessing", "split", "group", "model", "refeed", "noise")
+OF_DATA = ("dataset", "preprocessing", "split", "group")
+"""Sections on which the ratings depend that a run learns from."""
+PACED_BY = (*OF_DATA, "model", "refeed", "noise")
 """Sections on which the time of an epoch depends."""
 
 
@@ -66,9 +70,9 @@ def form(shape: tuple[int, int] | None) -> RunConfig | None:
     Returns:
         The configuration, or None while it is not valid.
     """
-    _presets()
-    _dataset()
-    _split()
+    for name, control in (("preset", _presets), ("dataset", _dataset), ("split", _split)):
+        if not is_hidden(name):
+            control()
     model_form.model(shape)
     try:
         chosen = draft.config()
@@ -81,6 +85,8 @@ def form(shape: tuple[int, int] | None) -> RunConfig | None:
 
 def rest() -> None:
     """All other controls, behind one line; they stand below the buttons, so that opening it pushes nothing out of reach."""
+    if all(is_hidden(section) for section in HEADINGS if section in SECTIONS.values() and model_form.applies(section)):
+        return
     with st.expander("Optimizer, input, seed and all the rest", icon=":material/tune:"):
         _everything_else()
 
@@ -110,8 +116,43 @@ def expected_seconds(config: RunConfig, runs: list[Run]) -> float | None:
         pace = (run.summary or {}).get("seconds_per_epoch")
         alike = all(run.config.get(section) == wanted[section] for section in PACED_BY)
         if pace and alike and run.config["training"]["batch_size"] == config.training.batch_size:
-            return pace * (config.training.epochs if titles.trains(wanted) else 1)
+            return pace * _epochs(config)
     return None
+
+
+def expected(config: RunConfig, runs: list[Run]) -> str:
+    """The same in words, and where no run was of this network, roughly, from another autoencoder's time on as many ratings; "" without."""
+    if seconds := expected_seconds(config, runs):
+        return f"about {words.duration(seconds)} on this machine"
+    wanted = config.model_dump(mode="json")
+    for run in runs:
+        pace = (run.summary or {}).get("seconds_per_epoch")
+        alike = all(run.config.get(section) == wanted[section] for section in OF_DATA)
+        if pace and alike and (factor := _times_the_work(config, run)):
+            return f"roughly {words.duration(pace * factor * _epochs(config))}, going by {run.name}"
+    return ""
+
+
+def _epochs(config: RunConfig) -> int:
+    return config.training.epochs if MODELS[config.model.name].trains else 1
+
+
+def _times_the_work(config: RunConfig, run: Run) -> float | None:
+    """How many times the work of a run's epoch an epoch of this configuration is; None where they cannot be compared."""
+    try:
+        other = parse(run.config)
+    except InputError:  # of an older version
+        return None
+    sizes = (run.facts or {}).get("sizes")
+    both = config.model, other.model
+    if not sizes or not all(isinstance(model, AutoencoderConfig) for model in both):
+        return None
+    mine, theirs = (
+        epoch_work(one.model, (sizes["users"], sizes["items"]), sizes["train"], one.refeed.steps)
+        for one in (config, other)
+        if isinstance(one.model, AutoencoderConfig)
+    )
+    return mine / theirs
 
 
 @cache
@@ -179,7 +220,7 @@ def _everything_else() -> None:
         some = [path for path in paths if OF_OTHER_HEADINGS.get(path, path.partition(".")[0]) == section]
         if section in ("training", SPEED) and not trains:
             some = [path for path in some if path == "training.seed"]
-        if not some or not model_form.applies(section) or (section == "dataset" and registered):
+        if is_hidden(section) or not some or not model_form.applies(section) or (section == "dataset" and registered):
             continue
         st.markdown(f"**{heading}**")
         for path in some:

@@ -58,6 +58,11 @@ def say(kind: Kind, text: str, *, icon: str | None = None, place: DeltaGenerator
     getattr(place or st, kind)(words.plain(text), icon=f":material/{icon or ICONS[kind]}:")
 
 
+def announce(text: str, icon: str) -> None:
+    """A message that shows itself for a moment, letter by letter; `icon` is the name of a Material symbol."""
+    st.toast(words.plain(text), icon=f":material/{icon}:")
+
+
 def say_later(text: str) -> None:
     """Keeps a mistake of a callback, which runs before anything is drawn, for the place that calls `say_what_was_kept`."""
     st.session_state.setdefault(_LATER, []).append(text)

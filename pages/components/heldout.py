@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -14,7 +13,7 @@ from pages.components.cards import card_title
 from pages.components.reclists import stars
 
 if TYPE_CHECKING:
-    from engine.experiment import TrainedRun
+    from pages.components.scorer import Opened
 
 ROWS = 100
 HEIGHT = 270
@@ -29,8 +28,9 @@ def held_out_card(
     name: str,
     whom: str,
     pairs: dict[str, Any],
-    lists: dict[str, Any],
+    hits: dict[str, int],
     *,
+    changed: bool,
     finished: bool,
     parts: str,
     top: int,
@@ -46,6 +46,8 @@ def held_out_card(
         name: of the run.
         whom: "this user" or "a new user".
         pairs: what `held_out_pairs` says of the user.
+        hits: by model, how many of the liked ones its list finds.
+        changed: whether ratings are changed; the predictions are of those before.
         finished: whether the run has, so that the test part is among them.
         parts: of the split, that are held out, such as "validation and test".
         users: how many have `least` held-out ratings, among whom the user has a place.
@@ -60,11 +62,13 @@ def held_out_card(
                 st.caption(judged)
         else:
             st.markdown(f"**Held out for {whom}**", help=f"{judged} {MEANING}")
-            st.caption(f"Nothing of {whom} is held out, so there is nothing to judge both lists by.")
+            st.caption(f"Nothing of {whom} is held out, so there is nothing to judge the lists by.")
             return
         counted = f"{words.number_of(len(rows), 'title')} ({parts}), {pairs['liked']:,} rated ≥ {liked:g}"
-        hits = f"in the top {top}: **{words.plain(name)}: {lists['hits']['recommendations']}**, **SVD: {lists['hits']['svd']}**"
-        st.markdown(f"{counted} · {hits}")
+        found = ", ".join(f"**{words.plain(model)}: {number}**" for model, number in hits.items())
+        st.markdown(f"{counted} · in the top {top}: {found}")
+        if changed:
+            st.caption("The lists are those of the changed ratings; all below is of the ratings as they were before.")
         if places is not None:
             st.caption(f"{words.plain(name)} is judged by its ranking alone: what counts is how high it places these titles.")
             _places(rows, places, scale)
@@ -98,20 +102,14 @@ def _place(pairs: dict[str, Any], users: int, least: int) -> str:
     return f" · place {pairs['place']:,} of {users:,} by RMSE, among users with at least {least}"
 
 
-def places_of(trained: TrainedRun, user: str, pairs: dict[str, Any]) -> dict[str, tuple[int, int]]:
+def places_of(here: Opened, user: str, pairs: dict[str, Any]) -> dict[str, tuple[int, int]]:
     """Id of each held-out title → its places in the run's and in SVD's order of all titles that the models do not see of a user."""
-    from engine.evaluation import recommend
+    from engine.recommendations import known
+    from engine.recommendations.lists import places
 
-    data, visible = trained.split.interactions, trained.split.visible
-    row = data.user_position(user)
-    found = []
-    for model in (trained.model, trained.svd):
-        order, _ = recommend(model, visible, row, data.n_items)
-        place = np.zeros(data.n_items, int)
-        place[order] = np.arange(1, len(order) + 1)
-        found.append(place)
-    items = {one["item"]: data.item_position(one["item"]) for one in pairs["pairs"]}
-    return {item: (int(found[0][at]), int(found[1][at])) for item, at in items.items()}
+    items = [one["item"] for one in pairs["pairs"]]
+    person = known(here.trained.split, user)
+    return dict(zip(items, zip(*(places(one, person, items) for one in (here.advisor, here.svd)), strict=True), strict=True))
 
 
 def _data(rows: list[dict[str, Any]], places: dict[str, tuple[int, int]] | None) -> pd.DataFrame:

@@ -13,7 +13,8 @@ import streamlit as st
 from engine.interactions import Interactions
 from pages.components import charts, linked, words
 from pages.components.cards import card_title, download
-from pages.components.plots import Dots, plane
+from pages.components.item_points import COLOURS, marked, points, scale
+from pages.components.plots import plane
 
 if TYPE_CHECKING:
     from engine.decomposition import Factors
@@ -21,16 +22,11 @@ if TYPE_CHECKING:
 DRAWN = 1_500
 """Most items drawn: the most rated ones."""
 NEIGHBOURS = 10
-AT_THE_ENDS = 3
-"""Items that are named in the map at each end of both axes."""
 LISTED = 5
 """Items that are listed for each end."""
 HEIGHT = 520
 TITLE = 170
 """Width in pixels of a list's titles, so that its figures have room."""
-MARKS = (("blue", "circle"), ("vermilion", "triangle"), ("green", "diamond"), ("purple", "rect"), ("ink", "pin"))
-"""Colour and symbol of each of the commonest genres; the rest is grey."""
-COLOURS = {"mean": "mean rating", "ratings": "popularity", "genre": "first genre"}
 SHOWN_WHOLE = 1_000
 """Most cells of a matrix whose factors are shown in full."""
 LOOK_FOR = (
@@ -53,11 +49,12 @@ def item_map(data: Interactions, table: pd.DataFrame, centring: str, rank: int) 
         near = _near(shown, chosen, rank)
         left, right = st.columns([2.2, 1], gap="medium")
         with left:
+            layers = [*points(shown, names, colour, faint=chosen is not None), *marked(shown, names, chosen, near)]
             option = plane(
-                [*_points(shown, names, colour, faint=chosen is not None), *_marked(shown, names, chosen, near)],
+                [layer.dots for layer in layers],
                 x_name=f"{names[0]} (B = Σ^½ Vᵀ)",
                 y_name=f"{names[1]} (B = Σ^½ Vᵀ)",
-                scale=_scale(shown, colour),
+                scale=scale(shown, colour),
             )
             charts.draw(option, key="svd-items", alt=f"Items by {names[0]} and {names[1]}, coloured by {COLOURS[colour]}", height=HEIGHT)
         with right:
@@ -97,60 +94,11 @@ def _near(shown: pd.DataFrame, chosen: int | None, rank: int) -> list[tuple[int,
     """Position and cosine of the chosen item's neighbours, among all factors of the rank."""
     if chosen is None:
         return []
-    from engine.decomposition import neighbours
+    from engine.item_map import neighbours
 
     places = shown[[f"factor {number + 1}" for number in range(rank)]].to_numpy()
     found, cosines = neighbours(places, int(np.flatnonzero(shown.index == chosen)[0]), NEIGHBOURS)
     return list(zip(shown.index[found].tolist(), cosines.tolist(), strict=True))
-
-
-def _points(shown: pd.DataFrame, names: list[str], colour: str, faint: bool) -> list[Dots]:
-    """The drawn items, as one series or one for each genre."""
-    size = 12 if len(shown) <= 50 else 6
-    if colour != "genre":
-        values = shown["mean"].to_numpy() if colour == "mean" else np.log10(shown["ratings"].to_numpy())
-        return [_dots(shown, names, "items", values=values, size=size, faint=faint)]
-    common = shown["first_genre"].value_counts().index[: len(MARKS)].tolist()
-    rest = shown[~shown["first_genre"].isin(common)]
-    series = [] if rest.empty else [_dots(rest, names, "other", colour="grey", size=size - 2, faint=faint)]
-    for genre, (paint, symbol) in zip(common, MARKS, strict=False):
-        series.append(_dots(shown[shown["first_genre"] == genre], names, genre, colour=paint, symbol=symbol, size=size + 1, faint=faint))
-    return series
-
-
-def _marked(shown: pd.DataFrame, names: list[str], chosen: int | None, near: list[tuple[int, float]]) -> list[Dots]:
-    """The chosen item and its neighbours; without one, the names at the ends of the axes."""
-    if chosen is None:
-        ends = [*range(AT_THE_ENDS), *range(-AT_THE_ENDS, 0)]
-        outer = shown
-        if len(shown) > len(ends):
-            outer = pd.concat([shown.sort_values(name, kind="stable").iloc[ends] for name in names])
-            outer = outer[~outer.index.duplicated()]
-        return [_dots(outer, names, "outermost", colour="grey", size=1, labelled=len(outer))]
-    close = shown.loc[[position for position, _ in near]]
-    return [
-        _dots(close, names, "neighbours", colour="vermilion", size=10, ringed=True, labelled=AT_THE_ENDS),
-        _dots(shown.loc[[chosen]], names, "chosen", colour="vermilion", symbol="diamond", size=16, labelled=1),
-    ]
-
-
-def _dots(rows: pd.DataFrame, names: list[str], name: str, labelled: int = 0, **look: Any) -> Dots:
-    """Rows of the table as points, the first `labelled` of them with their titles."""
-    x, y = (rows[one].to_numpy(float) for one in names)
-    texts = [
-        f"{title}: {_ratings(count)}, {names[0]} {_number(a)}, {names[1]} {_number(b)}"
-        for title, count, a, b in zip(rows["title"], rows["ratings"], x, y, strict=True)
-    ]
-    labels = [_clipped(title) if place < labelled else "" for place, title in enumerate(rows["title"])]
-    return Dots(name, x, y, texts, labels=labels if labelled else None, **look)
-
-
-def _scale(shown: pd.DataFrame, colour: str) -> tuple[str, str] | None:
-    if colour == "genre":
-        return None
-    if colour == "mean":
-        return f"mean rating {shown['mean'].min():.1f}", f"{shown['mean'].max():.1f}"
-    return f"{shown['ratings'].min():,}", f"{_ratings(shown['ratings'].max())} (logarithmic)"
 
 
 def _ends(shown: pd.DataFrame, names: list[str]) -> None:
@@ -197,18 +145,6 @@ def _reading(centring: str) -> str:
     if centring == "none":
         return "A cell that nobody rated counts as 0 here, so the first factor mostly says how often an item was rated."
     return "What everybody thinks of an item has been taken off, so 0 on a factor means that it does not part the users."
-
-
-def _ratings(count: int) -> str:
-    return f"{count:,} rating{'' if count == 1 else 's'}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
-
-
-def _clipped(title: str) -> str:
-    return title if len(title) <= 32 else f"{title[:31].rstrip()}…"
 
 
 def both_matrices(data: Interactions, found: Callable[[], Factors], centring: str, rank: int) -> None:

@@ -80,7 +80,7 @@ def _frame(run: Run) -> pd.DataFrame:
 
 
 def _curves(run: Run, frame: pd.DataFrame) -> None:
-    look: dict[str, Any] = {"axis": address.view("x"), "log": address.view("log") == "true"}
+    look: dict[str, Any] = {"axis": address.view("x"), "log": address.view("log") == "true", "smooth": smoothing()}
     with st.container(border=True):
         _chart_controls(run)
         charts.draw(run_charts.held_out(run, frame, **look), key="held-out", alt=run_charts.held_out_alt(run))
@@ -100,13 +100,26 @@ def _chart_controls(run: Run) -> None:
         # By default and not through the session: what a session sets is shown once, and lost where the page is at once drawn anew.
         shown: dict[str, Any] = {"default": address.view("x"), "required": True, "label_visibility": "collapsed"}
         st.segmented_control("x axis", [*series.AXES], key="x-axis", on_change=_look_otherwise, **shown)
-        st.toggle("log", address.view("log") == "true", key="log-axis", on_change=_look_otherwise)
+        log = address.view("log") == "true"
+        with st.popover(f"smooth {smoothing():g}" + (" · log" if log else ""), type="tertiary"):
+            about = "Weight of the past in the drawn line. What was measured stays faintly behind it; numbers are never smoothed."
+            st.slider("Smoothing", 0.0, 0.95, smoothing(), 0.05, key="smoothing", on_change=_look_otherwise, help=about)
+            st.toggle("Logarithmic y axis", log, key="log-axis", on_change=_look_otherwise)
         st.toggle("freeze", key=_FROZEN, help="Keep the curves as they are, to zoom into them with the wheel; the run goes on.")
         download(lambda: store().metrics(run.id), key=run.name, title="Both charts, with all points")
 
 
+def smoothing() -> float:
+    """How much the curves are smoothed; what a link says wrong is none."""
+    try:
+        return min(0.95, max(0.0, float(address.view("smooth"))))
+    except ValueError:
+        return 0.0
+
+
 def _look_otherwise() -> None:
     st.session_state["view.x"] = st.session_state["x-axis"]
+    st.session_state["view.smooth"] = f"{st.session_state['smoothing']:g}"
     st.session_state["view.log"] = "true" if st.session_state["log-axis"] else "false"
     st.session_state[_LOOKED] = True
 

@@ -11,6 +11,7 @@ from engine.errors import InputError
 from engine.models import MODELS
 from engine.models.configs import AutoencoderConfig, parameter_count
 from pages.components import draft, fields, words
+from pages.components.hidden import is_hidden
 
 NAME = "model.name"
 USUAL_ACTIVATIONS = ("selu", "elu", "relu", "tanh")
@@ -30,12 +31,13 @@ IN_SIGHT = {
 
 def model(shape: tuple[int, int] | None) -> None:
     """The menu of models and the options of the chosen one; `shape`: users and items, where known."""
-    _menu()
+    if not is_hidden("model"):
+        _menu()
     if _is_autoencoder():
         _autoencoder(shape)
     else:
         _options([path for path in draft.values() if path.startswith("model.") and path != NAME])
-    if MODELS[draft.values()[NAME]].trains:
+    if MODELS[draft.values()[NAME]].trains and not is_hidden("lr"):
         fields.field("training.lr", f"Learning rate ({draft.values()['training.optimizer']})")
 
 
@@ -94,13 +96,17 @@ def _options(paths: Sequence[str]) -> None:
 
 
 def _autoencoder(shape: tuple[int, int] | None) -> None:
-    fields.widths("model.layers")
-    st.caption(_size(shape))
-    fields.segments("model.activation", USUAL_ACTIVATIONS)
-    fields.fraction("model.dropout", DROPOUT[draft.values()["model.dropout_place"]])
+    if not is_hidden("layers"):
+        fields.widths("model.layers")
+        st.caption(_size(shape))
+    if not is_hidden("activation"):
+        fields.segments("model.activation", USUAL_ACTIVATIONS)
+    if not is_hidden("dropout"):
+        fields.fraction("model.dropout", DROPOUT[draft.values()["model.dropout_place"]])
     if own := [path for path in draft.values() if path.startswith("model.") and path not in IN_SIGHT and in_sight(path)]:
         _options(own)
-    _refeeding()
+    if not is_hidden("refeed"):
+        _refeeding()
 
 
 def _size(shape: tuple[int, int] | None) -> str:

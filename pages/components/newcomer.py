@@ -26,15 +26,19 @@ def written(ratings: dict[int, float], data: Interactions) -> str:
 
 def refusal(trained: TrainedRun) -> str | None:
     """Why a run's model cannot score a new user; None where it can."""
-    from engine.recommendations import for_new_user
-
-    if trained.model.scores_new_users:
-        return None
     try:
-        for_new_user(trained, {}, 1)
+        refuse(trained, "")
     except InputError as error:
         return str(error)
     return None
+
+
+def refuse(trained: TrainedRun, ratings: str | None) -> None:
+    """Raises InputError where ratings are those of a new user, and the run's model cannot score one."""
+    from engine.recommendations.beside_svd import refuse_strangers
+
+    if ratings is not None:
+        refuse_strangers(trained)
 
 
 def ask(data: Interactions, refused: str | None) -> str | None:
@@ -53,6 +57,10 @@ def ask(data: Interactions, refused: str | None) -> str | None:
             st.markdown(words.plain(refused))
             return None
         example = "\n".join(f"{title}, {rating:g}" for title, rating in zip(data.titles[:3], _examples(data.scale), strict=False))
+        if st.button("Begin with nothing rated", icon=":material/search:", width="stretch"):
+            st.session_state[_DONE] = True
+            return ""
+        st.caption("… and add titles by the search. Or write a list:")
         with st.form("recommend.newcomer.form", border=False):
             low, high = data.scale
             st.caption(f"Any list of ratings is a user. A line holds a title or id, a comma and a rating from {low:g} to {high:g}.")

@@ -34,9 +34,11 @@ def show(name: str, epoch: int | None) -> None:
 
 def controls(name: str, last: int) -> int:
     """Buttons and slider of a training of so many epochs. Returns the epoch to show, 0 for before the first."""
+    moving = playing(name)
     at = _now(name, last)
-    with st.container(horizontal=True, gap="small"):
-        if playing(name):
+    left, right = st.columns([1, 1.4], gap="medium", vertical_alignment="bottom")
+    with left.container(horizontal=True, gap="small"):
+        if moving:
             st.button("Pause", icon=":material/pause:", type="primary", shortcut="P", on_click=_stop, args=(name, last), key="player.pause")
         else:
             st.button(
@@ -46,7 +48,8 @@ def controls(name: str, last: int) -> int:
         st.button("Reset", icon=":material/replay:", on_click=show, args=(name, 0), disabled=at == 0, key="player.reset")
     key = f"player.epoch.{name}"
     st.session_state[key] = at
-    st.slider("Epoch", 0, last, key=key, on_change=lambda: show(name, st.session_state[key]))
+    # While it moves, a browser that lags behind sends a former epoch back, which is nobody's choice.
+    right.slider("Epoch", 0, last, key=key, disabled=moving, on_change=None if moving else lambda: show(name, st.session_state[key]))
     return at
 
 

@@ -208,31 +208,40 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def matrix(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Cell], *, row_name: str, column_name: str) -> dict[str, Any]:
-    """A small matrix: each cell coloured by its value, from 0 or the lowest to the highest, with its text in it."""
+def matrix(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Cell],
+    *,
+    row_name: str,
+    column_name: str,
+    scale: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """A small matrix: each cell coloured by its value, with its text in it.
+
+    Args:
+        scale: values of the faintest and the strongest colour; from 0 or the lowest to the highest when None.
+    """
     colours = palette()
-    dark = colours is DARK
     values = [cell.value for cell in cells if cell.value is not None]
-    low, high = min([0.0, *values]), max(values, default=1.0)
-    middle = low + 0.55 * (high - low)
-    strong = "#12161C" if dark else "#FFFFFF"
+    low, high = scale or (min([0.0, *values]), max(values, default=1.0))
     data = []
     # What is drawn later lies above: marked edges are not to be covered by their neighbours.
     for cell in sorted(cells, key=lambda one: (one.starred, one.framed)):
         edge = colours["vermilion"] if cell.starred else colours["ink"] if cell.framed else colours["grey"]
         style = {"borderColor": edge, "borderWidth": 2.5 if cell.starred else 1.6 if cell.framed else 0.25}
-        ink = colours["ink"] if cell.value is None or cell.value < middle else strong
         weight = "bold" if cell.framed or cell.starred else "normal"
-        label = {"show": True, "formatter": cell.text, "color": ink, "fontWeight": weight, "lineHeight": 14}
+        label = {"show": True, "formatter": cell.text, "color": colours["ink"], "fontWeight": weight, "lineHeight": 14}
         entry = {"value": [cell.column, cell.row, "-" if cell.value is None else cell.value], "itemStyle": style, "label": label}
         data.append(entry)
     axis = {"axisTick": {"show": False}, "axisLine": {"show": False}, "splitArea": {"show": False}, "splitLine": {"show": False}}
     numbers = {"axisLabel": {"fontSize": 11, "color": colours["grey"], "interval": 0}}
     named = {"nameTextStyle": {"fontSize": 11, "color": colours["grey"]}, "nameLocation": "middle"}
-    ramp = ["#1C222B", "#56B4E9"] if dark else ["#FFFFFF", "#0072B2"]
+    # The strongest colours on which text still has a contrast of 4.5.
+    ramp = ["#1C222B", "#2C6A94"] if colours is DARK else ["#FFFFFF", "#4BA3D9"]
     return {
         "animation": False,
-        "grid": {"left": 20, "right": 6, "top": 40, "bottom": 4, "containLabel": True},
+        "grid": {"left": 20 if row_name else 4, "right": 6, "top": 40 if column_name else 8, "bottom": 4, "containLabel": True},
         "xAxis": {
             "type": "category",
             "data": list(columns),

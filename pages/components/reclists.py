@@ -1,20 +1,23 @@
-"""One person on the Recommend page: what they rated, their taste by genre, and what a model and SVD would recommend."""
+"""Top lists of up to three models side by side, and the lines that compare them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from engine.store import Run
-from pages.components import charts, monitored, titles, words
-from pages.components.cards import card_title, download
+from pages.components import monitored, titles, words
+from pages.components.cards import download
 
-ROWS = 100
-HISTORY_HEIGHT = 262
-GENRES = 10
-FEW = 3
+if TYPE_CHECKING:
+    from engine.recommendations import Advisor, Compared, Listed
+
+SVD = "svd"
+COLOURS = ("blue", "orange", "violet")
 
 
 def starred(scale: tuple[float, float]) -> bool:
@@ -29,110 +32,97 @@ def stars(rating: float, scale: tuple[float, float]) -> str:
     return "★" * int(rating) + "½" * (rating % 1 > 0)
 
 
-@st.fragment
-def rated_card(who: str, lists: dict[str, Any], scale: tuple[float, float], name: str) -> None:
-    """The ratings that both models see, with a search over their titles."""
-    history = lists["history"]
-    with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            title = f"{words.plain(who)} has rated"
-            st.markdown(f"**{title}**", width="stretch")
-            st.caption(f"{len(history):,}" + (f" · mean {lists['mean']:.2f}" if history else ""), width="content")
-            download(lambda: pd.DataFrame(history), key=f"{name}-rated", title=title)
-        if not history:
-            st.caption("No rating that the models see: both lists are the same for everybody like this.")
-            return
-        asked = st.text_input(
-            "Search the rated titles",
-            key=f"recommend.search.{who}",
-            placeholder="search a title or genre …",
-            label_visibility="collapsed",
-            icon=":material/search:",
-            type="search",
-            live=True,
-        )
-        wanted = (asked or "").casefold()
-        found = [one for one in history if wanted in f"{one['title']} {one['genres']}".casefold()]
-        if not found:
-            st.caption(f"None of the {len(history):,} rated titles holds “{words.plain(asked or '')}”.")
-            return
-        rows = {
-            "title": [words.plain(one["title"]) for one in found[:ROWS]],
-            "stars": [f":orange[{stars(one['rating'], scale)}]" for one in found[:ROWS]],
-        }
-        height: Any = HISTORY_HEIGHT if len(found) > 8 else "content"
-        st.table(pd.DataFrame(rows), hide_index=True, hide_header=True, border="horizontal", height=height, alt=f"Ratings of {who}")
-        shown = f"the {ROWS} highest of {len(found):,}: search for others" if len(found) > ROWS else "highest first"
-        st.caption(f"What both models see; {shown}.")
+def letters(advisors: Sequence[Advisor]) -> dict[str, str]:
+    """What each model is called in a column's head: A, B, C, and SVD by its name."""
+    return {one.key: "SVD" if one.key == SVD else "ABC"[at] for at, one in enumerate(advisors)}
 
 
-def taste_card(lists: dict[str, Any], name: str, scale: tuple[float, float]) -> None:
-    """Bars of the mean rating of each genre against the person's own mean."""
-    usual = [one for one in lists["taste"] if one["ratings"] >= FEW]
-    offered = usual if len(usual) >= FEW else lists["taste"]
-    most = sorted(offered, key=lambda one: -one["ratings"])[:GENRES]
-    shown = [one for one in offered if one in most]
-    with st.container(border=True, gap=None):
-        if not lists["taste"]:
-            st.markdown("**Taste by genre**")
-            st.caption("This dataset names no genres." if lists["history"] else "Nothing is rated.")
-            return
-        card_title("Taste by genre", pd.DataFrame(lists["taste"]), key=f"{name}-taste")
-        if not any(abs(one["difference"]) > 1e-9 for one in shown):
-            st.caption("All genres are rated alike.")
-            return
-        height = 24 * len(shown) + 46
-        charts.draw(
-            _bars(shown, "stars" if starred(scale) else "rating units"),
-            key="taste",
-            alt="Mean rating of each genre minus the person's own mean",
-            height=height,
-        )
-        left_out = len(lists["taste"]) - len(shown)
-        others = f"; {left_out} more genre{'s' if left_out > 1 else ''} in the download" if left_out else ""
-        st.caption(f"Mean rating of a genre minus their mean of {lists['mean']:.2f}; in brackets the number of ratings{others}.")
+def named(advisor: Advisor) -> str:
+    """A model's title, such as "Deep autoencoder 256 · 128"."""
+    return titles.model_title({"model": advisor.model.config.model_dump()} if advisor.key == SVD else advisor.trained.run.config)
 
 
-def list_card(title: str, color: str, caption: str, entries: list[dict[str, Any]], *, rates: bool, other: str, key: str) -> None:
-    """One top list.
-
-    Args:
-        title: of the model.
-        color: of the title, as Markdown names it.
-        rates: whether its scores are predicted ratings.
-        other: whose places stand in the last column.
-        key: unique on the page; names the download.
-    """
-    with st.container(border=True, height="stretch", gap=None):
-        card_title(f":{color}[{words.plain(title)}]", pd.DataFrame(entries).assign(rank=range(1, len(entries) + 1)), key=key)
-        st.caption(caption)
-        if not entries:
-            st.caption("Every title of the catalogue is rated: there is nothing left to recommend.")
-            return
-        rows = {
-            "": [f":gray[{rank}]" for rank in range(1, len(entries) + 1)],
-            "title": [_marked(one) for one in entries],
-            "score": [f"{one['score']:,.2f}" if rates else _score(one["score"]) for one in entries],
-            other: [f":gray[\\#{one['other']:,}]" for one in entries],
-        }
-        st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=f"Top list of {title}")
-        if len({one["score"] for one in entries}) == 1 and len(entries) > 1:
-            st.caption("All these scores are equal: their order says nothing.")
+def list_cards(advisors: Sequence[Advisor], found: Compared) -> None:
+    """A card for each model, side by side."""
+    called = letters(advisors)
+    for at, (advisor, place) in enumerate(zip(advisors, st.columns(len(advisors), gap="small"), strict=True)):
+        with place.container(border=True, height="stretch", gap=None):
+            colour = "gray" if advisor.key == SVD else COLOURS[at]
+            letter = f"{called[advisor.key]} · " if len(advisors) > 1 and advisor.key != SVD else ""
+            title = f":{colour}[{letter}{words.plain(named(advisor))}]"
+            listed = found.lists.get(advisor.key)
+            with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+                st.markdown(f"**{title}**", width="stretch")
+                if listed:
+                    key = f"{advisor.trained.run.name}-{called[advisor.key]}-list"
+                    download(partial(_rows, listed, called), key=key, title=title)
+            st.caption(_caption(advisor))
+            if listed is None:
+                st.markdown(words.plain(found.refused[advisor.key]))
+            else:
+                _list(
+                    listed, {key: called[key] for key in found.lists if key != advisor.key}, advisor.rates, f"Top list of {named(advisor)}"
+                )
 
 
-def between(lists: dict[str, Any], liked: float, rates: bool, run: Run, parts: str) -> None:
-    """The lines under both lists: how to read them, what they have in common, and which model is better for all users.
+def _list(listed: Listed, others: Mapping[str, str], rates: bool, alt: str) -> None:
+    """The entries as a table, and what has to be known of them."""
+    entries = listed.entries
+    if not entries:
+        st.caption("Every title of the catalogue is rated: there is nothing left to recommend.")
+        return
+    rows = {
+        "#": [_rank(one, rank) for rank, one in enumerate(entries, 1)],
+        "title": [_marked(one) for one in entries],
+        "score": [f"{one['score']:,.2f}" if rates else _score(one["score"]) for one in entries],
+    }
+    if len(others) == 1:
+        ((key, letter),) = others.items()
+        rows[f"{letter}\u00a0#"] = [f":gray[{_place(one['places'][key])}]" for one in entries]
+    elif others:  # Another column would leave titles no room.
+        rows["title"] = [f"{title}  \n:small[:gray[{_places(one, others)}]]" for title, one in zip(rows["title"], entries, strict=True)]
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=alt)
+    if len({one["score"] for one in entries}) == 1 and len(entries) > 1:
+        st.caption("All these scores are equal: their order says nothing.")
+    if listed.note:
+        st.caption(words.plain(listed.note))
+
+
+def legend(advisors: Sequence[Advisor], found: Compared, liked: float, parts: str, top: int) -> None:
+    """The lines under the lists: how to read them, what they have in common, and which model is better for all users.
 
     Args:
         parts: of the split, that are held out, such as "validation and test".
     """
-    mine, svd = (lists["popularity"][name] for name in ("recommendations", "svd"))
-    score = "predicted rating, not clipped to the scale" if rates else "what a list is ordered by; this run's scores are no ratings"
-    st.caption(
-        f":green[**✓**] held out ({parts} ratings) and liked (≥ {liked:g}) · score: {score} · \\#: place in the other one's order · "
-        f"**overlap: {lists['overlap']} of {len(lists['recommendations'])}** · mean popularity: run {mine:,.0f}, SVD {svd:,.0f} ratings"
-        + _over_all(run)
+    called = {key: letter for key, letter in letters(advisors).items() if key in found.lists}
+    rates = [one.rates for one in advisors if one.key in called]
+    score = "predicted rating, not clipped to the scale" if all(rates) else "what a list is ordered by"
+    if not all(rates):
+        score += "; no ratings" if not any(rates) else f"; those of {_names(advisors, called, rates=False)} are no ratings"
+    said = [
+        f":green[**✓**] held out ({parts} ratings) and liked (≥ {liked:g})",
+        f"score: {score}",
+        *(["\\#: place in that model's order of all titles"] if len(called) > 1 else []),
+    ]
+    st.caption(" · ".join(said))
+    figures = []
+    if len(called) > 1:
+        pairs = [f"{called[one]} and {called[other]} {count}" for (one, other), count in found.overlap.items()]
+        figures.append(f"**overlap: {', '.join(pairs)} of {top}**")
+    for figure, unit, digits in (("popularity", " ratings", 0), ("novelty", " bits", 1)):
+        means = ", ".join(f"{called[key]} {found.lists[key].mean(figure):,.{digits}f}" for key in called)
+        figures.append(f"mean {figure}: {means}{unit}")
+    st.markdown(
+        f":small[{' · '.join(figures)}]",
+        help="Popularity: training ratings of a title. Novelty: −log2 of the share of training users who rated it, so that a title that "
+        "every second user knows has 1 bit, and one that a thousandth knows 10. Both are means over a list.",
     )
+    if told := _over_all(advisors[0].trained.run):
+        st.markdown(f":small[{told}]")
+
+
+def _names(advisors: Sequence[Advisor], called: Mapping[str, str], rates: bool) -> str:
+    return " and ".join(called[one.key] for one in advisors if one.key in called and one.rates == rates)
 
 
 def _over_all(run: Run) -> str:
@@ -143,7 +133,14 @@ def _over_all(run: Run) -> str:
     verdict, color = titles.verdict(*difference["svd"])
     apart, interval = difference["svd"]
     pairs = f"{difference.get('pairs', 0):,} test pairs of {difference.get('users', 0):,} users"
-    return f"  \nFor all users, the run's RMSE minus SVD's: {words.signed(apart)} ± {interval:.4f} on {pairs}: :{color}[**{verdict}**]"
+    figures = f"{words.signed(apart)} ± {interval:.4f} on {pairs}"
+    return f"For all users, the RMSE of {words.plain(run.name)} minus SVD's: {figures}: :{color}[**{verdict}**]"
+
+
+def _caption(advisor: Advisor) -> str:
+    own, svd = measured_by(advisor.trained.run)
+    name, error = ("baseline", svd) if advisor.key == SVD else (words.plain(advisor.trained.run.name), own)
+    return " · ".join(filter(None, (name, error)))
 
 
 def measured_by(run: Run) -> tuple[str, str]:
@@ -154,6 +151,34 @@ def measured_by(run: Run) -> tuple[str, str]:
     mine = summary.get("metrics", {}).get("test", {}).get(metric)
     part, theirs = ("test", svd[metric]) if metric in svd else ("validation", svd.get("validation", {}).get(metric))
     return "" if mine is None else f"test {named} {mine:.4f}", "" if theirs is None else f"{part} {named} {theirs:.4f}"
+
+
+def _rows(listed: Listed, called: Mapping[str, str]) -> pd.DataFrame:
+    """A list as its download holds it."""
+    rows = []
+    for rank, entry in enumerate(listed.entries, 1):
+        flat = {name: value for name, value in entry.items() if name != "places"}
+        rows.append({"rank": rank, **flat, **{f"place_{called[key]}": place for key, place in entry["places"].items()}})
+    return pd.DataFrame(rows)
+
+
+def _rank(entry: dict[str, Any], rank: int) -> str:
+    """A place, with how far a what-if has moved it."""
+    before = entry["before"]
+    if before == rank:
+        return f":gray[{rank}]"
+    if before is None or before > rank:
+        moved = "new" if before is None else f"▲{before - rank:,}"
+        return f":gray[{rank}]\u00a0:green[{moved}]"
+    return f":gray[{rank}]\u00a0:orange[▼{rank - before:,}]"
+
+
+def _place(place: int | None) -> str:
+    return "–" if place is None else f"\\#{place:,}"
+
+
+def _places(entry: dict[str, Any], others: Mapping[str, str]) -> str:
+    return " · ".join(f"{letter}\u00a0{_place(entry['places'][key])}" for key, letter in others.items())
 
 
 def _score(score: float) -> str:
@@ -167,40 +192,3 @@ def _marked(entry: dict[str, Any]) -> str:
     if entry["hit"]:
         return f":green[**✓ {title}**]"
     return title if entry["held_out"] is None else f"{title} :gray[· held out, rated {entry['held_out']:g}]"
-
-
-def _bars(taste: list[dict[str, Any]], unit: str) -> dict[str, Any]:
-    colours = charts.palette()
-    grey = {"fontSize": 11, "color": colours["grey"]}
-    data = [
-        {
-            "value": round(one["difference"], 3),
-            "itemStyle": {"color": colours["blue" if one["difference"] >= 0 else "vermilion"], "borderRadius": 2},
-        }
-        for one in taste
-    ]
-    names = [f"{one['genre']} ({one['ratings']:,})" for one in taste]
-    return {
-        "animation": False,
-        "grid": {"left": 4, "right": 14, "top": 4, "bottom": 20, "containLabel": True},
-        "tooltip": {"trigger": "item", "valueFormatter": "%.2f", "confine": True},
-        "xAxis": {
-            "type": "value",
-            "name": f"{unit} above or below their mean",
-            "nameLocation": "middle",
-            "nameGap": 22,
-            "nameTextStyle": grey,
-            "axisLabel": grey,
-            "splitNumber": 4,
-            "splitLine": {"lineStyle": {"opacity": 0.5}},
-        },
-        "yAxis": {
-            "type": "category",
-            "inverse": True,
-            "data": names,
-            "axisLabel": {"fontSize": 12, "color": colours["ink"]},
-            "axisTick": {"show": False},
-            "axisLine": {"onZero": True, "lineStyle": {"color": colours["grey"]}},
-        },
-        "series": [{"type": "bar", "name": "mean rating minus own mean", "data": data, "barWidth": 13}],
-    }

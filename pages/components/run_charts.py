@@ -3,6 +3,7 @@ served how well."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -33,32 +34,41 @@ def held_out_rows(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["name"].isin(drawn)]
 
 
-def held_out(run: Run, frame: pd.DataFrame, *, axis: str = "epoch", log: bool = False) -> dict[str, Any]:
+def held_out(run: Run, frame: pd.DataFrame, *, axis: str = "epoch", log: bool = False, smooth: float = 0.0) -> dict[str, Any]:
     """The monitored validation metric with its best epoch, the training RMSE and the baselines, as an ECharts option.
 
     Args:
         frame: the run's metrics, see `series.fetch`.
         axis: one of `series.AXES`.
+        smooth: weight of the past in the drawn line, 0 to below 1; the measured one then stands faint behind it.
     """
     best, metric = status.best_epoch(run, frame), monitored.metric(run)
     name = f"validation/{metric}"
     x, y = series.line(frame, name, axis)
     epochs = frame.loc[frame["name"] == name, "epoch"].round().to_numpy(int)
     dot = next(((float(a), float(b)) for a, b, epoch in zip(x, y, epochs, strict=True) if epoch == best and b == b), None)
-    lines = [Line("validation", x, y, dot=dot)]
+    lines = _smoothed([Line("validation", x, y, dot=dot)], smooth)
     if metric in monitored.WITH_NOISE_FLOOR:
-        lines.append(Line("train", *series.line(frame, "train/rmse", axis), dash="dashed"))
+        lines += _smoothed([Line("train", *series.line(frame, "train/rmse", axis), dash="dashed")], smooth)
     return charts.curves(
         lines, x_name=series.AXES[axis], y_name=monitored.axis(metric), rules=baseline_rules(run), x_end=_end(run, axis), log=log
     )
 
 
 def objective(
-    run: Run, frame: pd.DataFrame, *, axis: str = "epoch", log: bool = False, batches: bool = False, height: int = 250
+    run: Run,
+    frame: pd.DataFrame,
+    *,
+    axis: str = "epoch",
+    log: bool = False,
+    smooth: float = 0.0,
+    batches: bool = False,
+    height: int = 250,
 ) -> dict[str, Any]:
     """Training loss of the first and of the re-fed passes, as an ECharts option.
 
     Args:
+        smooth: as in `held_out`.
         batches: draw each batch faintly behind.
     """
     passes: list[tuple[str, str, str, dict[str, Any]]] = [("ratings" if titles.rates(run.config) else "users", "each batch", "loss", {})]
@@ -68,7 +78,7 @@ def objective(
     for name, behind, metric, look in passes:
         if batches:
             lines.append(Line(behind, *series.line(frame, f"batch/{metric}", axis), faint=True, **look))
-        lines.append(Line(name, *series.line(frame, f"train/{metric}", axis), **look))
+        lines += _smoothed([Line(name, *series.line(frame, f"train/{metric}", axis), **look)], smooth)
     unit = "loss (squared rating units)" if titles.rates(run.config) else "loss (mean per user)"
     return charts.curves(lines, x_name=series.AXES[axis], y_name=unit, x_end=_end(run, axis), log=log, height=height)
 
@@ -97,6 +107,14 @@ def by_activity(groups: list[dict[str, Any]]) -> dict[str, Any]:
 def activity(group: dict[str, Any]) -> str:
     """A group of users by their visible ratings, such as "20–49"."""
     return f"{group['from']:,}–{group['to']:,}" if group["to"] else f"from {group['from']:,}"
+
+
+def _smoothed(lines: list[Line], weight: float) -> list[Line]:
+    """Each line smoothed, with its measured values faintly behind; the ring stays where it was measured."""
+    if not weight:
+        return lines
+    behind = [replace(line, name=f"{line.name}, measured", faint=True, dot=None) for line in lines]
+    return [*behind, *(replace(line, y=series.smoothed(line.y, weight)) for line in lines)]
 
 
 def _end(run: Run, axis: str) -> float | None:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.config import parse, to_toml
+from engine.config import RunConfig, parse, to_toml
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import run_charts, run_results, series, status, titles, words
+from pages.components import draft, item_factors, run_charts, run_results, series, status, titles, words
 from pages.components.cards import chart_card
 from pages.components.frame import mistakes_as_sentences, say, say_what_was_kept
 from pages.components.run_table import DELETING
@@ -22,15 +22,23 @@ SECONDS = 2.0
 LOG_LINES = 200
 
 
-def buttons(run: Run) -> None:
-    """What can be done with the run."""
+def buttons(run: Run, config: RunConfig | None) -> None:
+    """What can be done with the run; `config` is None where this version cannot read its configuration."""
     with st.container(horizontal=True, gap="small"):
         if st.button("All runs", icon=":material/arrow_back:"):
             st.switch_page("pages/runs.py")
         if st.button("Open in Train", icon=":material/show_chart:"):
             st.switch_page("pages/train.py", query_params={"run": run.id})
+        about = "The same settings, ready to be changed and started as another run."
+        if st.button("Clone", icon=":material/content_copy:", disabled=config is None, help=about) and config is not None:
+            # A link without any field would show what was configured last.
+            st.switch_page("pages/train.py", query_params=draft.to_query(config) or {"dataset.name": config.dataset.name})
+        if st.button("Compare", icon=":material/stacked_line_chart:", help="All runs, with this one chosen: tick others to compare them."):
+            st.switch_page("pages/runs.py", query_params={"runs": run.id})
         if st.button("Recommend", icon=":material/recommend:"):
             st.switch_page("pages/recommend.py", query_params={"run": run.id})
+        if item_factors.model_of(run) not in item_factors.WITHOUT and st.button("Items", icon=":material/bubble_chart:"):
+            st.switch_page("pages/items.py", query_params={"run": run.id})
         if st.button("Pairwise", icon=":material/compare_arrows:"):
             st.switch_page("pages/pairwise.py", query_params={"run": run.id})
         if run.state in ACTIVE:
@@ -103,12 +111,10 @@ def _configuration(run: Run) -> None:
         except InputError as error:
             say("error", str(error))
             return
-        text = to_toml(config)
         st.caption("To repeat it in a terminal:")
         st.code(command(config), language="bash", wrap_lines=True)
         with st.expander("Every field, as TOML"):
-            st.code(text, language="toml")
-        st.download_button("Download as TOML", text, file_name=f"{run.name}.toml", mime="application/toml", icon=":material/download:")
+            st.code(to_toml(config), language="toml")
 
 
 def _facts(run: Run) -> None:

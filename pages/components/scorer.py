@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from engine.config import parse
@@ -17,8 +18,12 @@ from pages.components.session import store
 
 if TYPE_CHECKING:
     from engine.experiment import TrainedRun
-    from engine.recommendations import Service
+    from engine.recommendations import Advisor, Service
+    from engine.recommendations.search import TitleSearch
     from engine.splits import Split
+
+MENU = 20
+"""Most ratings that a menu offers; of more, one is typed."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,18 @@ class Opened:
 
     Attributes:
         users: ids of all users as people sort them.
+        advisor, svd: the run's model and the SVD beside it, asked for lists.
+        search: over the titles.
+        values: the different ratings that there are, ascending; empty where there are more than MENU.
     """
 
     trained: TrainedRun
     service: Service
     users: tuple[str, ...]
+    advisor: Advisor
+    svd: Advisor
+    search: TitleSearch
+    values: tuple[float, ...]
 
 
 def first_choice(runs: Sequence[Run]) -> Run:
@@ -40,22 +52,26 @@ def first_choice(runs: Sequence[Run]) -> Run:
 
 
 def opened(run: Run) -> Opened:
-    """The run's best model so far, which changes at its checkpoints; the latest three are kept in memory."""
+    """The run's best model so far, which changes at its checkpoints; the latest six are kept in memory."""
     with st.spinner(f"Loading {run.name} …"):
         return _opened(settings().store_url, run.id, store().changed(run.id, "model"), run.state == "finished")
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner=False)
 def _opened(url: str, run_id: str, changed: float, finished: bool) -> Opened:
     from engine.experiment import load_model
-    from engine.recommendations import serve
+    from engine.recommendations import SVD, Advisor, serve
+    from engine.recommendations.search import TitleSearch
 
-    trained = load_model(run_id, store(), _split_of(store().get(run_id)))
+    trained = load_model(run_id, store(), split_of(store().get(run_id)))
     names = sorted(map(str, trained.split.interactions.users.index), key=_as_people_sort)
-    return Opened(trained, serve(trained), tuple(names))
+    advisor, svd = Advisor(run_id, trained), Advisor(SVD, trained)
+    values = np.unique(trained.split.interactions.ratings.data)
+    offered = tuple(values.tolist()) if len(values) <= MENU else ()
+    return Opened(trained, serve(trained), tuple(names), advisor, svd, TitleSearch(trained.split.interactions), offered)
 
 
-def _split_of(run: Run) -> Split:
+def split_of(run: Run) -> Split:
     """The run's split, shared with all runs that have the same."""
     config = parse(run.config).model_dump(mode="json")
     parts = json.dumps({section: config[section] for section in ("dataset", "preprocessing", "split", "group")})

@@ -36,6 +36,12 @@ def line(frame: pd.DataFrame, name: str, axis: str) -> tuple[np.ndarray, np.ndar
     return rows[_COLUMN[axis]].to_numpy(float), rows["value"].to_numpy(float)
 
 
+def smoothed(y: np.ndarray, weight: float) -> np.ndarray:
+    """An exponential moving average that gives each value's past this weight, 0 to below 1; gaps stay where they are."""
+    averaged = pd.Series(y).ewm(alpha=1 - weight, ignore_na=True).mean().to_numpy()
+    return np.where(np.isnan(y), np.nan, averaged)
+
+
 def last(frame: pd.DataFrame, name: str) -> float | None:
     """The latest value of a metric, None if there is none."""
     values = frame.loc[frame["name"] == name, "value"]

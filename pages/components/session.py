@@ -12,7 +12,7 @@ from engine import background
 from engine.config import RunConfig
 from engine.errors import InputError
 from engine.settings import settings
-from engine.store import Run, RunStore
+from engine.store import GOES_ON, Run, RunStore
 from pages.components.frame import say_later
 
 ACTIVE = ("queued", "running")
@@ -43,21 +43,21 @@ def _warm(_url: str) -> bool:
     return True
 
 
-def submit(config: RunConfig, watch_user: str | None = None) -> Run:
-    """Queue a run and see to it that somebody takes it."""
-    run = store().create(config.model_dump(mode="json"), watch_user=watch_user)
+def submit(config: RunConfig, watch_user: str | None = None, want: str = "run") -> Run:
+    """Queue a run and see to it that somebody takes it; one that is to `step` pauses after its first epoch."""
+    run = store().create(config.model_dump(mode="json"), watch_user=watch_user, want=want)
     background.ensure_daemon()
     return run
 
 
 def ask(ids: list[str], want: str) -> None:
-    """Tell runs to run, pause or stop, as a button's callback; what the engine refuses is kept to be said."""
+    """Tell runs to run, step, pause or stop, as a button's callback; what the engine refuses is kept to be said."""
     for run_id in ids:
         try:
             store().ask(run_id, want)
         except InputError as error:
             say_later(str(error))
-    if want == "run":
+    if want in GOES_ON:
         background.ensure_daemon()
 
 

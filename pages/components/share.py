@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.config import RunConfig, differences, format_value
+from engine.config import RunConfig, differences, format_value, to_toml
 
 ENGINE = ".venv/bin/python -m engine"
 """The engine's command line, from the repository's folder."""
 
 
-def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunConfig | None = None) -> None:
-    """Buttons that show the page's link and, for a configuration, the command that trains it."""
+def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunConfig | None = None, name: str = "") -> None:
+    """Buttons that show the page's link and, for a configuration, the command that trains it; with a name, also its file to download."""
     with place.popover("Copy link", icon=":material/link:"):
         st.caption("Opens this page as it is now.")
         st.code(link(query), language=None, wrap_lines=True)
@@ -24,6 +25,10 @@ def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunCo
         with place.popover("Copy command", icon=":material/terminal:"):
             st.caption("Trains the same configuration in a terminal.")
             st.code(command(config), language="bash", wrap_lines=True)
+    if config is not None and name:
+        about = "The whole configuration as TOML; `train --config FILE` trains it."
+        file: Any = {"file_name": f"{name}.toml", "mime": "application/toml", "icon": ":material/download:"}
+        place.download_button("Download config", to_toml(config), key="share-config", on_click="ignore", help=about, **file)
 
 
 def link(query: Mapping[str, str]) -> str:

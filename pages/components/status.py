@@ -75,7 +75,7 @@ def _progress(run: Run, frame: pd.DataFrame) -> str:
         if run.state == "running" and (left := seconds_left(run, frame)):
             parts.append(f"{words.duration(left)} left")
     if run.state == "running" and run.want != "run":
-        parts.append("pausing" if run.want == "pause" else "stopping")
+        parts.append({"pause": "pausing", "stop": "stopping", "step": "pauses after this epoch"}[run.want])
     if run.state in ("paused", "stopped", "crashed"):
         parts.append("Resume goes on from the last checkpoint")
     device = run.device or (run.facts or {}).get("device")

@@ -32,7 +32,7 @@ def whole_matrix(data: Interactions, found: dict[str, Any]) -> None:
             )
             star = here in best
             rebuilt.append(Cell(row, column, f"{value:.0f}".replace("-", "−") + ("★" if star else ""), value, given is not None, star))
-    axes = {"row_name": "user", "column_name": "item"}
+    axes: dict[str, Any] = {"row_name": "user", "column_name": "item"}
     left, right = st.columns(2, gap="small")
     with left:
         chart_card(

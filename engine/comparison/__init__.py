@@ -1,0 +1,31 @@
+"""Runs beside each other: what they were told, what they reached, on whom, and what of their settings tells in it."""
+
+from engine.comparison.curves import Band, Curve, band
+from engine.comparison.figures import figure, ground, metrics_of, on_one_ground, usual_metric
+from engine.comparison.importance import Importance, importance, numeric
+from engine.comparison.report import lines, report
+from engine.comparison.settings import differing, same_but_seed, settings_of, settings_table, without_seed
+from engine.comparison.users import ByUser, by_user
+
+__all__ = [
+    "Band",
+    "ByUser",
+    "Curve",
+    "Importance",
+    "band",
+    "by_user",
+    "differing",
+    "figure",
+    "ground",
+    "importance",
+    "lines",
+    "metrics_of",
+    "numeric",
+    "on_one_ground",
+    "report",
+    "same_but_seed",
+    "settings_of",
+    "settings_table",
+    "usual_metric",
+    "without_seed",
+]

@@ -1,0 +1,36 @@
+"""Tells of runs that ended since this tab looked last, on whatever page the person is."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from engine.store import Run
+from pages.components import monitored, titles
+from pages.components.frame import announce
+from pages.components.session import store
+
+ENDED = ("finished", "failed", "crashed")
+ICONS = {"finished": "check_circle", "failed": "error", "crashed": "heart_broken"}
+NEWEST = 20
+"""So many of the newest runs are looked at."""
+_SEEN = "news.seen"
+
+
+def toasts() -> None:
+    """A toast for each run that ended since the last look; the first look of a tab tells nothing."""
+    now = time.time()
+    since = st.session_state.get(_SEEN, now)
+    ended = [run for run in store().list(states=ENDED, limit=NEWEST) if since < (run.finished or 0) <= now]
+    st.session_state[_SEEN] = now
+    for run in reversed(ended):
+        announce(in_words(run), ICONS[run.state])
+
+
+def in_words(run: Run) -> str:
+    """What became of a run, in one line."""
+    metric = monitored.metric(run)
+    test = (run.summary or {}).get("metrics", {}).get("test", {})
+    told = f": test {monitored.title(metric)} {test[metric]:.4f}" if run.state == "finished" and metric in test else ""
+    return f"{run.name} ({titles.model_title(run.config)}) {run.state}{told}"
