@@ -355,7 +355,7 @@ def test_why_names_base_parts_and_score_and_leaves_ratings_out():
     assert page.query_params["by"] == "svd" and "Exact weights: base" in said(page)
     if more := [one for one in page.button if one.label.startswith("Leave out the")]:
         more[0].click().run()
-        assert len(page.table[-1].value) > 8
+        assert len(page.table[-1].value) > 8 and page.query_params["without"] == "50"
 
 
 @pytest.mark.usefixtures("filled")
@@ -376,6 +376,7 @@ def test_a_link_with_wrong_changes_or_questions_is_answered_in_sentences():
         ({"set": "no-such-item:3"}, "no-such-item"),
         ({"why": "no-such-item"}, "no item 'no-such-item'"),
         ({"by": "nobody"}, "by=nobody is none of the models"),
+        ({"without": "3"}, "without=3: either 50"),
     ):
         page = visit(run=newest("user"), user=user(3), **asked)
         assert words in said(page).replace("\\", "") and len(page.table[0].value) == 10 and not set(asked) & set(page.query_params)

@@ -340,6 +340,7 @@ def test_a_node_of_the_user_stays_when_ratings_change():
     first = next(iter(person_of(own, 5).ratings))
     before, after = (compare([own], person_of(own, 5, change), 10).lists[own.key] for change in (None, {first: None}))
     assert [entry["score"] for entry in before.entries] != [entry["score"] for entry in after.entries]
+    assert not before.note and "has learned of the user stays" in after.note
 
 
 def test_models_of_other_samples_and_splits_find_items_by_their_ids(one):

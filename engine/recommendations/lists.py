@@ -23,6 +23,8 @@ from engine.recommendations.person import Person, as_row, ratings_of
 from engine.splits import LABELS
 
 SVD = "svd"
+VALUES_UNREAD = "This model reads which titles are rated, not how: only adding and removing changes its list."
+LEARNED_STAYS = "What this model has learned of the user stays as it was: only the ratings that enter beside it change."
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,9 +191,9 @@ def _scored(advisor: Advisor, first: Advisor, person: Person) -> _Scored:
     alike = not model.reads_values and set(person.ratings) == set(person.former)
     seen = [person.ratings, *([person.former] if person.changes and not alike else [])]
     rows = [seen_by(advisor, first, person, ratings) for ratings in seen]
-    note = (
-        "This model reads which titles are rated, not how: only adding and removing changes its list." if person.changes and alike else ""
-    )
+    note = ""
+    if person.changes:
+        note = VALUES_UNREAD if alike else "" if model.scores_new_users else LEARNED_STAYS
     try:
         scores = model.score_as(sp.csr_array(sp.vstack(rows)), user)
     except InputError as error:

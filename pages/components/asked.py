@@ -23,7 +23,9 @@ MOST = 3
 """Lists that stand beside each other."""
 SVD = "svd"
 NONE = "none"
-FRESH = {"set": "", "why": None, "by": None, "left_out": 0}
+MORE = 50
+"""Ratings that are left out one by one where somebody asks for more of them."""
+FRESH = {"set": "", "why": None, "by": None, "without": 0}
 """What is asked about a person and ends with him."""
 
 RATED, ANSWER, CHANGED, WHY, TASTE, BELOW, LINK = (
@@ -37,7 +39,7 @@ def kept() -> dict[str, Any]:
 
     run: id of the first one. with: of those beside it, and SVD. user: id. ratings: of a new user, as lines "id,rating", None for a
     known one. set: changed ratings, see `read_changes`. why: id of the title asked about, None for the list's first. by: which model
-    is asked. left_out: how many ratings are left out one by one, 0 for those shown. top: titles of a list.
+    is asked. without: how many ratings are left out one by one, MORE, or 0 for those shown. top: titles of a list.
     """
     return st.session_state.setdefault(PAGE, {"run": None, "with": [SVD], "user": None, "ratings": None, "top": TOPS[0], **FRESH})
 
@@ -60,6 +62,10 @@ def take_over(address: dict[str, str]) -> list[str]:
         kept()["top"] = int(address.get("top", TOPS[0]))
     else:
         refused.append(f"A list has {' or '.join(map(str, TOPS))} titles here, not '{address['top']}'.")
+    if address.get("without") == str(MORE):
+        kept()["without"] = MORE
+    elif "without" in address:
+        refused.append(f"without={address['without']}: either {MORE} ratings are left out one by one, or those shown, without this part.")
     return refused
 
 
@@ -68,7 +74,7 @@ def address() -> dict[str, str]:
     now = kept()
     person = {"user": now["user"]} if now["ratings"] is None else {"ratings": now["ratings"]}
     beside = {} if now["with"] == [SVD] else {"with": ",".join(now["with"]) or NONE}
-    asked = {name: now[name] for name in ("set", "why", "by") if now[name]}
+    asked = {name: str(now[name]) for name in ("set", "why", "by", "without") if now[name]}
     return {"run": now["run"], **beside, **person, "top": str(now["top"]), **asked}
 
 

@@ -53,7 +53,7 @@ def films(
             "type": "category",
             "data": [title.replace(" ", "\n") for title in titles],
             "axisTick": {"show": False},
-            "axisLabel": {**small, "interval": 0, "lineHeight": 14},
+            "axisLabel": {**small, "interval": 0, "hideOverlap": True, "lineHeight": 14},
         },
         "yAxis": {
             "type": "value",

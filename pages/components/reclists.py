@@ -11,12 +11,12 @@ import streamlit as st
 
 from engine.store import Run
 from pages.components import monitored, titles, words
+from pages.components.asked import SVD
 from pages.components.cards import download
 
 if TYPE_CHECKING:
     from engine.recommendations import Advisor, Compared, Listed
 
-SVD = "svd"
 COLOURS = ("blue", "orange", "violet")
 
 

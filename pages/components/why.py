@@ -10,7 +10,7 @@ import streamlit as st
 
 from engine.errors import InputError
 from pages.components import asked, charts, words
-from pages.components.asked import LINK, PAGE, WHY
+from pages.components.asked import LINK, MORE, PAGE, WHY
 from pages.components.cards import download
 from pages.components.reclists import letters, stars
 from pages.components.scorer import Opened
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from engine.recommendations import Advisor, Compared, Reasons
 
 BARS = 8
-MORE = 50
 ROW = 27
 ELSE = "everything else"
 MEANING = {
@@ -46,7 +45,7 @@ def why_card(here: Opened, others: Sequence[Opened]) -> None:
         from engine import recommendations
 
         try:
-            found_reasons = recommendations.reasons(advisor, here.advisor, person, item, asked.kept()["left_out"] or BARS)
+            found_reasons = recommendations.reasons(advisor, here.advisor, person, item, asked.kept()["without"] or BARS)
         except InputError as error:
             st.markdown(words.plain(str(error)))
             return
@@ -80,7 +79,7 @@ def _choose_title(here: Opened, found: Compared, advisor: Advisor) -> str | None
 
 
 def _take(name: str) -> None:
-    asked.kept().update({name: st.session_state[f"{PAGE}.{name}"], "left_out": 0})
+    asked.kept().update({name: st.session_state[f"{PAGE}.{name}"], "without": 0})
     asked.redraw(WHY, LINK)
 
 
@@ -138,8 +137,8 @@ def _without(found: Reasons) -> None:
 
 
 def _more() -> None:
-    asked.kept()["left_out"] = MORE
-    asked.redraw(WHY)
+    asked.kept()["without"] = MORE
+    asked.redraw(WHY, LINK)
 
 
 def _change(change: float, disagrees: bool) -> str:

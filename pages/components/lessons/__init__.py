@@ -1,1 +1,4 @@
-"""The pictures of the lessons: one module each, with `draw(options, found)`; `found` is what the lesson computed."""
+"""The pictures of the lessons: one module each, with `draw(options, found)`, or `draw(options, found, shown)` where it has `frames`.
+
+`found` is what the lesson computed, `shown` the number of the frame.
+"""

@@ -56,7 +56,7 @@ def _plane_card(options: Options, found: Linear, shown: int) -> None:
         key="lesson-plane",
         alt=f"Everybody's place by the SVD as rings and by the network as dots, in the SVD's plane, after epoch {shown}",
         caption=f"Ratings less each film’s mean, rebuilt from {_numbers(options.rank)}. **Ring:** by the SVD. **Dot:** by the network. "
-        f"**Arrows:** {'the axis' if options.rank == 1 else 'the axes'} of its code.{out}",
+        f"{'**Arrow:** the axis' if options.rank == 1 else '**Arrows:** the axes'} of its code.{out}",
         height=440,
     )
 

@@ -55,14 +55,15 @@ def _films_card(found: ReFeeding, shown: int) -> None:
 
 def _distance_card(options: Options, found: ReFeeding, shown: int) -> None:
     now, off = found.frames[shown], found.off[shown]
+    without = f", without re-feeding by {off.spread:.2f}" if options.steps else ""
     chart_card(
         "Distance of f(y) from y",
         _curves(options, found, shown, "distance", "RMS distance (stars)", ()),
         _table(found, "distance"),
         key="lesson-distance",
         alt="Distance of f(y) from y by epoch: with re-feeding solid, without dashed",
-        caption=f"Over {USERS} people, all films. {_both(options, now.distance, off.distance)} "
-        f"From person to person, predictions of a film differ by {now.spread:.2f}{'' if not options.steps else f', without by {off.spread:.2f}'}.",
+        caption=f"Over {USERS} people, all films. {_both(options, now.distance, off.distance)} From person to person, predictions of a "
+        f"film differ by {now.spread:.2f}{without}.",
     )
 
 
