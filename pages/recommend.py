@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.store import Run
 from pages.components import asked, newcomer, query, titles
-from pages.components.asked import ANSWER, BELOW, FRESH, LINK, MOST, SVD, TASTE, TOPS, kept
+from pages.components.asked import ANSWER, FRESH, LINK, MOST, SVD, TASTE, TOPS, kept
 from pages.components.frame import header, mistakes_as_sentences, say, say_what_was_kept, through_dashboard
 from pages.components.heldout import held_out_card, places_of
 from pages.components.rated import rated_card
@@ -116,12 +116,15 @@ def link(place: DeltaGenerator) -> None:
 
 @st.fragment(key=ANSWER)
 def answer(here: Opened, others: Sequence[Opened]) -> None:
-    """The lists, and what compares them."""
+    """The lists, what compares them, and the address, which need not wait for the rest."""
     from engine.recommendations.lists import liked_from
 
-    advisors, (_, found) = asked.advisors(here, others), asked.compared(here, others)
+    advisors, (person, found) = asked.advisors(here, others), asked.compared(here, others)
     list_cards(advisors, found)
-    legend(advisors, found, liked_from(here.trained), _parts(here), kept()["top"])
+    liked = liked_from(here.trained)
+    findable = sum(rating >= liked for rating in here.advisor.held_out_of(person).values())
+    legend(advisors, found, liked, findable, _parts(here), kept()["top"])
+    asked.write_address()
 
 
 @st.fragment(key=TASTE)
@@ -133,24 +136,19 @@ def taste(here: Opened) -> None:
     taste_card(history(data, asked.person(here).ratings), here.trained.run.name, data.scale)
 
 
-@st.fragment(key=BELOW)
-def below(here: Opened, others: Sequence[Opened]) -> None:
-    """What was held out of the person, and who finds it."""
+def below(here: Opened) -> None:
+    """What was held out of the person, as the models predict it from the ratings in the data."""
     from engine import recommendations
     from engine.recommendations.lists import liked_from
 
     trained, served, known = here.trained, here.service, kept()["ratings"] is None
-    person, _ = asked.compared(here, others)
     pairs = recommendations.held_out_pairs(trained, served, kept()["user"]) if known else {"pairs": []}
     held_out_card(
         trained.run.name,
         "this user" if known else "a new user",
         pairs,
-        asked.hits(here, others),
-        changed=bool(person.changes),
         finished="test" in served.parts,
         parts=_parts(here),
-        top=kept()["top"],
         users=len(served.order),
         least=served.least,
         liked=liked_from(trained),
@@ -176,7 +174,7 @@ def show(here: Opened, others: Sequence[Opened]) -> None:
     with right:
         answer(here, others)
         why_card(here, others)
-    below(here, others)
+    below(here)
 
 
 def nothing_trained() -> None:

@@ -28,9 +28,7 @@ MORE = 50
 FRESH = {"set": "", "why": None, "by": None, "without": 0}
 """What is asked about a person and ends with him."""
 
-RATED, ANSWER, CHANGED, WHY, TASTE, BELOW, LINK = (
-    f"{PAGE}.{part}" for part in ("rated", "answer", "changed", "why", "taste", "below", "link")
-)
+RATED, ANSWER, CHANGED, WHY, TASTE, LINK = (f"{PAGE}.{part}" for part in ("rated", "answer", "changed", "why", "taste", "link"))
 """Keys of the parts that are redrawn by themselves."""
 
 
@@ -163,16 +161,6 @@ def compared(here: Opened, others: Sequence[Opened]) -> tuple[Person, Compared]:
         st.session_state[f"{PAGE}.compared"] = key, who, recommendations.compare(key[:-4], who, asked["top"])
     _, who, found = st.session_state[f"{PAGE}.compared"]
     return who, found
-
-
-def hits(here: Opened, others: Sequence[Opened]) -> dict[str, int]:
-    """By name of each model: how many liked titles its list finds that are held out of the person."""
-    _, found = compared(here, others)
-    return {_name(one): found.lists[one.key].hits for one in advisors(here, others) if one.key in found.lists}
-
-
-def _name(advisor: Advisor) -> str:
-    return "SVD" if advisor.key == SVD else advisor.trained.run.name
 
 
 def change(here: Opened, item: int, rating: float | None) -> None:

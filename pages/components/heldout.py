@@ -19,8 +19,9 @@ ROWS = 100
 HEIGHT = 270
 APART = 0.07
 MEANING = (
-    "The models do not see these ratings. The run's best epoch and SVD's rank were chosen by all users' "
-    "validation ratings. ± is the half-width of the 95 % interval over this user's pairs; negative is better than SVD."
+    "The models do not see these ratings. The run's best epoch and SVD's rank were chosen by all users' validation ratings. What is "
+    "changed about the ratings above changes nothing here. ± is the half-width of the 95 % interval over this user's pairs; negative is "
+    "better than SVD."
 )
 
 
@@ -28,12 +29,9 @@ def held_out_card(
     name: str,
     whom: str,
     pairs: dict[str, Any],
-    hits: dict[str, int],
     *,
-    changed: bool,
     finished: bool,
     parts: str,
-    top: int,
     users: int,
     least: int,
     liked: float,
@@ -46,8 +44,6 @@ def held_out_card(
         name: of the run.
         whom: "this user" or "a new user".
         pairs: what `held_out_pairs` says of the user.
-        hits: by model, how many of the liked ones its list finds.
-        changed: whether ratings are changed; the predictions are of those before.
         finished: whether the run has, so that the test part is among them.
         parts: of the split, that are held out, such as "validation and test".
         users: how many have `least` held-out ratings, among whom the user has a place.
@@ -65,10 +61,7 @@ def held_out_card(
             st.caption(f"Nothing of {whom} is held out, so there is nothing to judge the lists by.")
             return
         counted = f"{words.number_of(len(rows), 'title')} ({parts}), {pairs['liked']:,} rated ≥ {liked:g}"
-        found = ", ".join(f"**{words.plain(model)}: {number}**" for model, number in hits.items())
-        st.markdown(f"{counted} · in the top {top}: {found}")
-        if changed:
-            st.caption("The lists are those of the changed ratings; all below is of the ratings as they were before.")
+        st.markdown(counted)
         if places is not None:
             st.caption(f"{words.plain(name)} is judged by its ranking alone: what counts is how high it places these titles.")
             _places(rows, places, scale)

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components import asked, words
-from pages.components.asked import ANSWER, BELOW, CHANGED, LINK, RATED, TASTE, WHY
+from pages.components.asked import ANSWER, CHANGED, LINK, RATED, TASTE, WHY
 from pages.components.cards import download
 from pages.components.reclists import stars
 from pages.components.scorer import Opened
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 7
 ROWS, ADDED, SEARCH = (f"{asked.PAGE}.{part}" for part in ("rows", "added", "search"))
-REST = (ANSWER, CHANGED, LINK, WHY, TASTE, BELOW)
+REST = (ANSWER, CHANGED, WHY, TASTE, LINK)
 """What another rating changes beside the card itself."""
 
 

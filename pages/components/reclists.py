@@ -88,10 +88,11 @@ def _list(listed: Listed, others: Mapping[str, str], rates: bool, alt: str) -> N
         st.caption(words.plain(listed.note))
 
 
-def legend(advisors: Sequence[Advisor], found: Compared, liked: float, parts: str, top: int) -> None:
+def legend(advisors: Sequence[Advisor], found: Compared, liked: float, findable: int, parts: str, top: int) -> None:
     """The lines under the lists: how to read them, what they have in common, and which model is better for all users.
 
     Args:
+        findable: titles that are held out and liked.
         parts: of the split, that are held out, such as "validation and test".
     """
     called = {key: letter for key, letter in letters(advisors).items() if key in found.lists}
@@ -106,6 +107,9 @@ def legend(advisors: Sequence[Advisor], found: Compared, liked: float, parts: st
     ]
     st.caption(" · ".join(said))
     figures = []
+    if findable:
+        hits = ", ".join(f"{called[key]} {found.lists[key].hits}" for key in called)
+        figures.append(f"**✓ in the top {top}: {hits}** of {findable:,} held out and liked")
     if len(called) > 1:
         pairs = [f"{called[one]} and {called[other]} {count}" for (one, other), count in found.overlap.items()]
         figures.append(f"**overlap: {', '.join(pairs)} of {top}**")
