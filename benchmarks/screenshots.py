@@ -9,7 +9,6 @@ page or lesson, as in its link; all when none is given. Needs Chromium.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -18,13 +17,11 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from engine.config import merge, parse
+from engine.config import merge
 from engine.lessons import lessons
 from engine.presets import preset
-from engine.runs import execute
-from engine.store import RunStore
 from pages import PAGES
-from tests.browser.server import CHROMIUM, FLAGS, ROOT, serving
+from tests.browser.server import CHROMIUM, FLAGS, ROOT, serving, trained
 
 FOLDER = ROOT / "screenshots"
 LOOKS = ((1440, "light"), (1440, "dark"), (390, "light"), (390, "dark"))
@@ -40,19 +37,6 @@ RUNS = (
     {"refeed.steps": 1},
     {"model.name": "ease"},
 )
-
-
-def trained(home: Path) -> list[str]:
-    """Ids of small finished runs on the demo's ratings, the first one first."""
-    store = RunStore(f"sqlite:///{home}/encore.db", home / "artifacts")
-    ids = []
-    for changes in RUNS:
-        config = parse(merge(preset("demo").values, {"training.epochs": 15, **changes}))
-        run = store.create(config.model_dump(mode="json"), queue="foreground")
-        execute(run.id, store)
-        ids.append(run.id)
-    store.close()
-    return ids
 
 
 def addresses(ids: list[str]) -> dict[str, str]:
@@ -102,8 +86,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        os.environ["ENCORE_HOME"] = folder
-        shown = addresses(trained(Path(folder)))
+        shown = addresses(trained(Path(folder), *(merge(preset("demo").values, {"training.epochs": 15, **one}) for one in RUNS)))
         if unknown := set(asked.names) - set(shown):
             parser.error(f"no page or lesson is called {', '.join(sorted(unknown))}; there are {', '.join(shown)}")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

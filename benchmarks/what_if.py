@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from engine.config import parse
 from engine.settings import settings
 from engine.store import RunStore
-from tests.browser.server import CHROMIUM, DATA, FLAGS, serving
+from tests.browser.server import CHROMIUM, DATA, FLAGS, serving, trained
 
 WATCH = """() => {
     const area = document.querySelector('[data-testid="stMain"]');
@@ -48,19 +48,6 @@ WATCH = """() => {
         observer.observe(area, {subtree: true, childList: true, characterData: true});
     }, true);
 }"""
-
-
-def trained(dataset: str, beside: list[str]) -> list[str]:
-    """Ids of runs, the autoencoder's first."""
-    from engine import runs
-
-    store, ids = RunStore(settings().store_url, settings().artifacts), []
-    for model in ({"name": "autoencoder", "layers": [256, 128]}, *({"name": name} for name in beside if name != "svd")):
-        config = parse({"dataset": {"name": dataset}, "model": model, "training": {"epochs": 3}})
-        made = store.create(config.model_dump(mode="json"), queue="foreground")
-        runs.execute(made.id, store)
-        ids.append(made.id)
-    return ids
 
 
 def in_browser(address: str, ids: list[str], beside: list[str], user: str, changes: int) -> list[float]:
@@ -132,7 +119,8 @@ def main() -> None:
     beside = [name for name in given.beside.split(",") if name]
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"ENCORE_HOME": home, "ENCORE_DATA": str(DATA)}
-        ids = trained(given.dataset, beside)
+        models = [{"model.layers": (256, 128)}, *({"model.name": name} for name in beside if name != "svd")]
+        ids = trained(Path(home), *({"dataset.name": given.dataset, "training.epochs": 3, **model} for model in models))
         user = given.user or usual_user(ids[0])
         times = in_engine(ids, beside, user, given.changes)
         with serving(Path(home)) as address:

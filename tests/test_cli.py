@@ -207,14 +207,14 @@ def test_an_unknown_user_is_answered():
 
 def test_submitted_runs_are_trained_by_the_daemon_and_obey():
     """submit → pause → resume → finished, with the real daemon, and the same figures as in the foreground."""
-    options = [*TOY, "--epochs", 1200]
+    options = [*TOY, "--epochs", 500]
     trained = last_json(call("train", *options, "--json"))
     run_id = last_json(call("submit", *options, "--json"))["run_id"]
     try:
         wait_for(run_id, lambda run: run["epochs"] >= 3)
         call("pause", run_id)
         paused = wait_for(run_id, lambda run: run["state"] == "paused")
-        assert 3 <= paused["epochs"] < 1200
+        assert 3 <= paused["epochs"] < 500
         assert last_json(call("resume", run_id, "--json"))["state"] == "queued"
         finished = wait_for(run_id, lambda run: run["state"] not in ("queued", "running"))
         assert finished["state"] == "finished"

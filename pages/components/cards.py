@@ -24,7 +24,12 @@ def tile(label: str, value: str, note: str = "", meaning: str | None = None, *, 
     with st.container(border=True, height="stretch", width="stretch" if fills else TILE, gap=None):
         st.caption(label, help=meaning)
         st.header(value, anchor=False)
-        st.caption(note or "\u00a0")
+        (small if "[" in note else st.caption)(note or "\u00a0")
+
+
+def small(text: str) -> None:
+    """A small line with coloured words, which a caption would make too pale to be read."""
+    st.markdown(f":small[{text}]")
 
 
 def chart_card(

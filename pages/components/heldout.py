@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components import charts, titles, words
-from pages.components.cards import card_title
+from pages.components.cards import card_title, small
 from pages.components.reclists import stars
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def held_out_card(
             st.caption(f"{words.plain(name)} is judged by its ranking alone: what counts is how high it places these titles.")
             _places(rows, places, scale)
             return
-        st.caption(_errors(name, pairs) + _place(pairs, users, least))
+        small(_errors(name, pairs) + _place(pairs, users, least))
         left, right = st.columns([1, 1.15], gap="small")
         with left:
             charts.draw(

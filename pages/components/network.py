@@ -85,7 +85,7 @@ def picture(model: Drawn, columns: int | None, refeed: str, dark: bool) -> str:
         refeed: the label of the re-feed arrow, "" for no arrow.
         dark: for a dark background.
     """
-    ink, faint = ("#E6E9EE", "#2A8FCB44") if dark else ("#2B2F36", "#0072B222")
+    ink, faint = ("#E6E9EE", "#2A8FCB44") if dark else ("#14171C", "#0072B222")
     base = TOP + TALLEST / 2 + (ARROW_ROOM if refeed else 0)
     told_below = bool(model.dropout) and model.place != "code"
     bottom = base + TALLEST / 2 + (14 if told_below else 0)

@@ -9,17 +9,23 @@ import streamlit as st
 from engine.store import Run
 from pages.components import monitored, titles
 from pages.components.frame import announce
-from pages.components.session import store
+from pages.components.session import ACTIVE, store
 
 ENDED = ("finished", "failed", "crashed")
 ICONS = {"finished": "check_circle", "failed": "error", "crashed": "heart_broken"}
+EVERY = 3.0
+"""Seconds between two looks while a run can end."""
 NEWEST = 20
 """So many of the newest runs are looked at."""
 _SEEN = "news.seen"
 
 
 def toasts() -> None:
-    """A toast for each run that ended since the last look; the first look of a tab tells nothing."""
+    """A toast for each run that ended since the last look, on every page; the first look of a tab tells nothing."""
+    st.fragment(_tell, run_every=EVERY if store().list(states=ACTIVE, limit=1) else None, key="news")()
+
+
+def _tell() -> None:
     now = time.time()
     since = st.session_state.get(_SEEN, now)
     ended = [run for run in store().list(states=ENDED, limit=NEWEST) if since < (run.finished or 0) <= now]

@@ -195,7 +195,7 @@ def _csv(frame: pd.DataFrame, label: str, file: str, meaning: str) -> None:
 def _legend(frame: pd.DataFrame) -> str:
     told = "**Bold** is the answer: the higher score"
     if "watched" in frame:
-        told += "; :green[✓] right, :orange[✗] wrong"
+        told += "; ✓ right, ✗ wrong"
     if (frame["predicted"] == "tie").any():
         told += "; = both score the same"
     if (frame["shown"] != "").any():

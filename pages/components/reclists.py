@@ -12,7 +12,7 @@ import streamlit as st
 from engine.store import Run
 from pages.components import monitored, titles, words
 from pages.components.asked import SVD
-from pages.components.cards import download
+from pages.components.cards import download, small
 
 if TYPE_CHECKING:
     from engine.recommendations import Advisor, Compared, Listed
@@ -105,7 +105,7 @@ def legend(advisors: Sequence[Advisor], found: Compared, liked: float, findable:
         f"score: {score}",
         *(["\\#: place in that model's order of all titles"] if len(called) > 1 else []),
     ]
-    st.caption(" · ".join(said))
+    small(" · ".join(said))
     figures = []
     if findable:
         hits = ", ".join(f"{called[key]} {found.lists[key].hits}" for key in called)

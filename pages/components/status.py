@@ -13,7 +13,7 @@ from engine import background
 from engine.metrics import higher_is_better
 from engine.store import Run
 from pages.components import monitored, series, titles, words
-from pages.components.cards import tile
+from pages.components.cards import small, tile
 from pages.components.frame import say
 
 BADGES: dict[str, tuple[Any, str]] = {
@@ -215,4 +215,4 @@ def final_result(run: Run) -> None:
         parts.append("it ranks and predicts no ratings, so that it has no RMSE")
     elif "rmse" not in test:
         parts.append("all ratings are alike, so that there is no RMSE")
-    st.caption(" · ".join(parts))
+    small(" · ".join(parts))

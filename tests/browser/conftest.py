@@ -22,9 +22,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app's home."""
+    return tmp_path_factory.mktemp("encore")
+
+
+@pytest.fixture(scope="session")
+def app(home: Path) -> Iterator[str]:
     """Address of a running app whose store is empty at first."""
-    with serving(tmp_path_factory.mktemp("encore")) as address:
+    with serving(home) as address:
         yield address
 
 

@@ -13,7 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+from engine.config import merge, parse
+from engine.runs import execute
+from engine.store import RunStore
 from tests.engine_processes import end_engine
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +46,17 @@ def serving(home: Path) -> Iterator[str]:
         server.terminate()
         server.wait(20)
         end_engine(home)
+
+
+def trained(home: Path, *configs: dict[str, Any]) -> list[str]:
+    """Trains runs of these configurations here and now, for an app with this home. Returns their ids."""
+    store = RunStore(f"sqlite:///{home}/encore.db", home / "artifacts")
+    with mock.patch.dict(os.environ, {"ENCORE_HOME": str(home), "ENCORE_DATA": str(DATA)}):
+        runs = [store.create(parse(merge({}, values)).model_dump(mode="json"), queue="foreground") for values in configs]
+        for run in runs:
+            execute(run.id, store)
+    store.close()
+    return [run.id for run in runs]
 
 
 def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:

@@ -1,31 +1,23 @@
 """Runs are compared as a person does it: ticked, read, shared as a link, saved as pictures."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_main_job import state
+from tests.browser.server import trained
 
 ROW, HEAD = 31, 31
 """Heights in pixels of a row of the table and of its head."""
 
 
 @pytest.fixture(scope="module")
-def runs(app: str, browser: Browser) -> list[str]:
+def runs(home: Path) -> list[str]:
     """Ids of three runs that differ in the dropout and, one of them, in the activation."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    ids = []
-    for changes in ("model.dropout=0", "model.dropout=0.25", "model.dropout=0.5&model.activation=tanh"):
-        page.goto(f"{app}/train?dataset.name=toy&split.test=0.2&split.validation=0.2&training.epochs=4&model.layers=6&{changes}")
-        page.get_by_role("button", name="Start").click()
-        expect(page).to_have_url(re.compile("run=[0-9a-f]{12}"))
-        ids.append(re.search("run=([0-9a-f]{12})", page.url).group(1))  # type: ignore[union-attr]
-    for run in ids:
-        page.goto(f"{app}/runs?run={run}")
-        expect(state(page, "finished")).to_be_visible()
-    page.close()
-    return ids
+    base = {"dataset.name": "toy", "split.test": 0.2, "split.validation": 0.2, "training.epochs": 4, "model.layers": 6}
+    changes = ({"model.dropout": 0}, {"model.dropout": 0.25}, {"model.dropout": 0.5, "model.activation": "tanh"})
+    return trained(home, *({**base, **one} for one in changes))
 
 
 def tick(page: Page, row: int, x: float = 17) -> None:

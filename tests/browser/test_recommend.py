@@ -1,28 +1,20 @@
 """The Recommend page as a person uses it: ratings are changed, titles added, reasons asked for, and a link shows all of it again."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.test_main_job import state
+from tests.browser.server import trained
 
-SMALL = "preprocessing.sample_users=120&preprocessing.sample_items=150&training.epochs=3"
+SMALL = {"preprocessing.sample_users": 120, "preprocessing.sample_items": 150, "training.epochs": 3}
 
 
 @pytest.fixture(scope="module")
-def runs(app: str, browser: Browser) -> list[str]:
+def runs(home: Path) -> list[str]:
     """Ids of an autoencoder and of an EASE on the same ratings."""
-    ids = []
-    for model in ("model.layers=12", "model.name=ease"):
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"{app}/train?{SMALL}&{model}")
-        page.get_by_role("button", name="Start").click()
-        expect(page).to_have_url(re.compile("run=[0-9a-f]{12}"))
-        expect(state(page, "finished")).to_be_visible()
-        ids.append(re.search("run=([0-9a-f]{12})", page.url).group(1))  # type: ignore[union-attr]
-        page.close()
-    return ids
+    return trained(home, {**SMALL, "model.layers": 12}, {**SMALL, "model.name": "ease"})
 
 
 def opened(page: Page, address: str) -> Locator:
