@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.server import trained
 
@@ -48,10 +48,10 @@ def test_three_runs_are_ticked_and_their_differences_read(app: str, page: Page, 
     expect(cells.filter(has_text=re.compile("^model.tied$"))).to_have_count(0)
 
 
-def test_a_link_opens_with_the_same_comparison(app: str, browser: Browser, runs: list[str]) -> None:
+def test_a_link_opens_with_the_same_comparison(app: str, window: BrowserContext, runs: list[str]) -> None:
     address = f"{app}/runs?runs={runs[2]},{runs[0]}&compare=users&compare_a={runs[0]}"
     for _ in range(2):  # the link as it was given, then as the page wrote it
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page = window.new_page()
         page.goto(address)
         expect(page.get_by_text("2 chosen")).to_be_visible()
         expect(page.get_by_role("radio", name="users")).to_be_checked()

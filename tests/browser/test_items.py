@@ -2,11 +2,11 @@
 
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 
-def test_a_clicked_point_has_neighbours_and_a_link(app: str, browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+def test_a_clicked_point_has_neighbours_and_a_link(app: str, window: BrowserContext) -> None:
+    page = window.new_page()
     # Drawn as SVG, each point is an element of its own.
     page.goto(f"{app}/items?items_of=svd:toy&items_fewest=1&pictures=SVG")
     expect(page.get_by_text("Click a point")).to_be_visible()
@@ -21,7 +21,7 @@ def test_a_clicked_point_has_neighbours_and_a_link(app: str, browser: Browser) -
     address = page.url
     page.close()
 
-    again = browser.new_page(viewport={"width": 1440, "height": 1000})
+    again = window.new_page()
     again.goto(address)
     expect(again.get_by_text(said, exact=True)).to_be_visible()
     expect(again.get_by_role("radio", name="SVG")).to_be_checked()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from engine.lessons import NAMES, lesson
 
@@ -29,9 +29,9 @@ def settled(page: Page) -> str:
 
 
 @pytest.fixture(scope="module")
-def reader(app: str, browser: Browser) -> Iterator[Page]:
+def reader(app: str, window: BrowserContext) -> Iterator[Page]:
     """One window that stays open from lesson to lesson, as a person's does."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = window.new_page()
     page.goto(f"{app}/learn")
     yield page
     page.close()

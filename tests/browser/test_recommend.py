@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.server import trained
 
@@ -33,7 +33,7 @@ def rate(page: Page, stars: str) -> str:
     return name
 
 
-def test_a_changed_rating_changes_the_lists_and_a_link_shows_it_again(app: str, browser: Browser, page: Page, runs: list[str]) -> None:
+def test_a_changed_rating_changes_lists_and_a_link_shows_it(app: str, window: BrowserContext, page: Page, runs: list[str]) -> None:
     tables = opened(page, f"{app}/recommend?run={runs[0]}")
     page.evaluate("window.untouched = true")
     before = tables.first.inner_text()
@@ -44,7 +44,7 @@ def test_a_changed_rating_changes_the_lists_and_a_link_shows_it_again(app: str, 
     assert page.evaluate("window.untouched")
     after, address = tables.first.inner_text(), page.url
 
-    again = browser.new_page(viewport={"width": 1440, "height": 900})
+    again = window.new_page()
     linked = opened(again, address)
     expect(linked.first).to_have_text(after, use_inner_text=True)
     expect(again.get_by_role("combobox", name=name)).to_be_visible()
@@ -86,8 +86,9 @@ def test_three_lists_and_reasons_that_add_up(app: str, page: Page, runs: list[st
     expect(page.get_by_text("Without one rating")).to_be_visible()
 
 
-def test_a_rating_is_changed_by_keyboard_alone_and_on_a_phone(app: str, browser: Browser, runs: list[str]) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+def test_a_rating_is_changed_by_keyboard_alone_and_on_a_phone(app: str, window: BrowserContext, runs: list[str]) -> None:
+    page = window.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
     tables = opened(page, f"{app}/recommend?run={runs[0]}")
     before = tables.first.inner_text()
     page.get_by_role("combobox", name=re.compile("Rating of")).first.focus()

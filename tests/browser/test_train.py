@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from engine.config import parse, read_toml
 from tests.browser.server import trained
@@ -65,7 +65,7 @@ def test_curves_grow_and_their_element_stays(app: str, page: Page) -> None:
     expect(state(page, "stopped")).to_be_visible()
 
 
-def test_curves_are_looked_at_otherwise_and_a_link_shows_the_same(app: str, browser: Browser, page: Page, run: str) -> None:
+def test_curves_are_looked_at_otherwise_and_a_link_shows_the_same(app: str, window: BrowserContext, page: Page, run: str) -> None:
     page.goto(f"{app}/train?run={run}")
     page.get_by_role("radiogroup", name="x axis").get_by_role("radio", name="time").click()
     expect(page).to_have_url(re.compile("[?&]x=time"))
@@ -74,21 +74,21 @@ def test_curves_are_looked_at_otherwise_and_a_link_shows_the_same(app: str, brow
     expect(page).to_have_url(re.compile("smooth=0.05"))
     page.get_by_role("switch", name="Logarithmic y axis").press("Space")
     expect(page).to_have_url(re.compile("log=true"))
-    again = browser.new_page(viewport={"width": 1440, "height": 900})
+    again = window.new_page()
     again.goto(page.url)
     expect(again.get_by_role("radiogroup", name="x axis").get_by_role("radio", name="time")).to_be_checked()
     expect(again.get_by_role("button", name="smooth 0.05 · log")).to_be_visible()
     again.close()
 
 
-def test_a_teacher_hides_controls_for_a_class(app: str, browser: Browser, page: Page) -> None:
+def test_a_teacher_hides_controls_for_a_class(app: str, window: BrowserContext, page: Page) -> None:
     page.goto(f"{app}/train?{SMALL}")
     expect(page.get_by_role("slider", name="Code dropout")).to_be_visible()
     page.get_by_role("button", name="For a class").click()
     choose(page, "Hide controls, for a class", "dropout")
     expect(page.get_by_role("slider", name="Code dropout")).to_have_count(0)
     expect(page).to_have_url(re.compile("hide=dropout"))
-    pupil = browser.new_page(viewport={"width": 1440, "height": 900})
+    pupil = window.new_page()
     pupil.goto(page.url)
     expect(pupil.get_by_role("textbox", name="Encoder layers")).to_have_value("6")
     expect(pupil.get_by_role("slider", name="Code dropout")).to_have_count(0)
@@ -122,8 +122,9 @@ def test_the_end_of_a_run_is_told_on_another_page(app: str, page: Page) -> None:
 @pytest.mark.parametrize(
     ("scheme", "background", "line"), [("light", "rgb(255, 255, 255)", "#0072B2"), ("dark", "rgb(18, 22, 28)", "#56B4E9")]
 )
-def test_page_and_charts_follow_the_theme(app: str, browser: Browser, run: str, scheme: str, background: str, line: str) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+def test_page_and_charts_follow_the_theme(app: str, window: BrowserContext, run: str, scheme: str, background: str, line: str) -> None:
+    page = window.new_page()
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{app}/runs?runs={run}&pictures=SVG")
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", background)
     expect(page.locator(f'[data-testid="stEChartsChart"] svg [stroke="{line}" i]').first).to_be_attached()
