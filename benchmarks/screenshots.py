@@ -28,6 +28,13 @@ LOOKS = ((1440, "light"), (1440, "dark"), (390, "light"), (390, "dark"))
 LONGEST = 6000
 """Pixels of a picture's height at most."""
 DRAWN = "() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget]')"
+STANDS = """() => {
+    const height = document.querySelector('[data-testid=stMain]').scrollHeight, busy = document.querySelector('[data-stale=true]');
+    window.stood = height === window.height && !busy ? window.stood + 1 : 0;
+    window.height = height;
+    return window.stood >= 8;
+}"""
+"""Whether the page has not grown for two seconds: charts draw themselves after their elements are there."""
 README = {"train": "train", "recommend": "recommend", "learn-re-feeding": "learn"}
 """Pictures of the README, by the page that they show."""
 RUNS = (
@@ -41,7 +48,7 @@ RUNS = (
 
 def addresses(ids: list[str]) -> dict[str, str]:
     """What is photographed: name → address without the server."""
-    shown = {entry.url_path: entry.url_path for entry in PAGES}
+    shown = {entry.title.lower(): entry.url_path for entry in PAGES}
     shown |= {name: f"{name}?run={ids[0]}" for name in ("train", "items", "pairwise")}
     shown |= {
         "recommend": f"recommend?run={ids[0]},{ids[-1]}",
@@ -56,7 +63,7 @@ def photograph(page: Page, address: str, path: Path) -> None:
     """The whole page, however long it is."""
     page.goto(address)
     page.wait_for_function(DRAWN, timeout=60_000)
-    page.wait_for_timeout(1500)  # charts draw themselves after their elements are there
+    page.wait_for_function(STANDS, polling=250, timeout=60_000)
     width = page.viewport_size["width"] if page.viewport_size else LOOKS[0][0]
     height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": min(max(height + 20, 900), LONGEST)})

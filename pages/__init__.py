@@ -29,8 +29,8 @@ class PageEntry:
 
     @property
     def url_path(self) -> str:
-        """The page's part of a link, such as "train"."""
-        return self.file.removeprefix("pages/").removesuffix(".py")
+        """The page's part of a link, such as "train"; of the first page it is empty."""
+        return "" if self is PAGES[0] else self.file.removeprefix("pages/").removesuffix(".py")
 
 
 PAGES = (
@@ -52,6 +52,6 @@ def navigation() -> Page:
     """Draws the navigation and returns the page that the person is on, to be run."""
     groups: dict[str, list[Page]] = {}
     for entry in PAGES:
-        page = st.Page(ROOT / entry.file, title=entry.title, icon=entry.icon, url_path=entry.url_path, default=entry is PAGES[0])
+        page = st.Page(ROOT / entry.file, title=entry.title, icon=entry.icon, url_path=entry.url_path or None, default=not entry.url_path)
         groups.setdefault(entry.group, []).append(page)
     return st.navigation(groups)

@@ -58,14 +58,10 @@ def one_lesson(one: Lesson) -> None:
     """One lesson: its text and controls on the left, its picture on the right."""
     some = list(lessons().values())
     place = header(one.title, f"Lesson {one.number} of {len(some)} · {one.asks}")
-    if one.number > 1:
-        before = some[one.number - 2]
-        place.button(before.title, icon=":material/arrow_back:", on_click=go, args=(before.name,), key="learn.before")
-    if one.number < len(some):
-        after = some[one.number]
-        place.button(
-            after.title, icon=":material/arrow_forward:", icon_position="right", on_click=go, args=(after.name,), key="learn.after"
-        )
+    for label, icon, number in (("Before", "arrow_back", one.number - 1), ("Next", "arrow_forward", one.number + 1)):
+        if 1 <= number <= len(some):
+            there = some[number - 1]
+            place.button(label, icon=f":material/{icon}:", help=there.title, on_click=go, args=(there.name,), key=f"learn.{label.lower()}")
     place.button("All lessons", icon=":material/apps:", on_click=go, args=(None,), key="learn.all")
     share = place.empty()
     st.fragment(_body, run_every=player.pace(one.name), key=f"lesson.{one.name}")(one, player.playing(one.name))
