@@ -3,8 +3,7 @@
     .venv/bin/python benchmarks/first_render.py [--runs 200] [--rounds 5]
 
 Fills a store with so many finished runs, opens every page in a tab of its own, one round after another, and moves the first slider
-of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and no more skeleton or running
-sign, and from a key press to the changed picture. Needs Chromium.
+of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, and from a key press to the changed picture. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -24,10 +23,7 @@ from engine.config import parse
 from engine.lessons import lessons
 from engine.store import MetricRow, RunStore
 from pages import PAGES
-from tests.browser.server import CHROMIUM, FLAGS, serving
-
-DRAWN = """() => document.querySelector('h1')
-    && !document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget], [data-stale=true]')"""
+from tests.browser.server import CHROMIUM, DRAWN, FLAGS, serving
 
 
 def fill(home: Path, runs: int) -> None:

@@ -21,20 +21,19 @@ from engine.config import merge
 from engine.lessons import lessons
 from engine.presets import preset
 from pages import PAGES
-from tests.browser.server import CHROMIUM, FLAGS, ROOT, serving, trained
+from tests.browser.server import CHROMIUM, DRAWN, FLAGS, ROOT, serving, trained
 
 FOLDER = ROOT / "screenshots"
 LOOKS = ((1440, "light"), (1440, "dark"), (390, "light"), (390, "dark"))
 LONGEST = 6000
 """Pixels of a picture's height at most."""
-DRAWN = "() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget]')"
 STANDS = """() => {
-    const height = document.querySelector('[data-testid=stMain]').scrollHeight, busy = document.querySelector('[data-stale=true]');
+    const height = document.querySelector('[data-testid=stMain]').scrollHeight, busy = !(DRAWN)();
     window.stood = height === window.height && !busy ? window.stood + 1 : 0;
     window.height = height;
-    return window.stood >= 8;
-}"""
-"""Whether the page has not grown for two seconds: charts draw themselves after their elements are there."""
+    return window.stood >= 6;
+}""".replace("DRAWN", DRAWN)
+"""Whether the page has not grown for one and a half seconds: charts draw themselves after their elements are there."""
 README = {"train": "train", "recommend": "recommend", "learn-re-feeding": "learn"}
 """Pictures of the README, by the page that they show."""
 RUNS = (
@@ -62,7 +61,6 @@ def addresses(ids: list[str]) -> dict[str, str]:
 def photograph(page: Page, address: str, path: Path) -> None:
     """The whole page, however long it is."""
     page.goto(address)
-    page.wait_for_function(DRAWN, timeout=60_000)
     page.wait_for_function(STANDS, polling=250, timeout=60_000)
     width = page.viewport_size["width"] if page.viewport_size else LOOKS[0][0]
     height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")

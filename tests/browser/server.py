@@ -24,6 +24,9 @@ from tests.engine_processes import end_engine
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+DRAWN = """() => document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')
+    && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"""
+"""Whether a page's script has run to its end and the page shows all of it, as JavaScript."""
 DATA = Path(os.environ.get("ENCORE_DATA") or ROOT.parent / "shared" / "data")
 
 

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from pages import PAGES
-from tests.browser.server import trained
+from tests.browser.server import DRAWN, trained
 
 WITHIN = "([target, place]) => Boolean(document.querySelector(target).closest(place))"
 GRAVE = ("serious", "critical")
@@ -40,13 +40,6 @@ def reader(window: BrowserContext) -> Iterator[Page]:
     page.close()
 
 
-def settled(page: Page) -> None:
-    """Waits until the page stands."""
-    expect(page.get_by_role("heading", level=1).first).to_be_visible()
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-
-
 def violations(page: Page, *rules: str) -> list[str]:
     """What axe finds that is grave and ours, by some rules or by all."""
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
@@ -64,11 +57,11 @@ def test_everybody_can_use_the_page(app: str, reader: Page, addresses: dict[str,
     reader.set_viewport_size({"width": 1440, "height": 900})
     reader.emulate_media(color_scheme="light")
     reader.goto(f"{app}/{addresses[title]}")
-    settled(reader)
+    reader.wait_for_function(DRAWN)
     assert not (found := violations(reader)), "\n".join(found)
     reader.emulate_media(color_scheme="dark")
     expect(reader.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
-    settled(reader)
+    reader.wait_for_function(DRAWN)
     assert not (found := violations(reader, "color-contrast")), "\n".join(found)
     reader.set_viewport_size({"width": 390, "height": 844})
     reader.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollWidth <= 390")
