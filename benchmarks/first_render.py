@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/first_render.py [--runs 200] [--rounds 5]
 
 Fills a store with so many finished runs, opens every page in a tab of its own, one round after another, and moves the first slider
-of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, and from a key press to the changed picture. Needs Chromium.
+of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, and from a
+key press to the changed picture. Needs Chromium.
 """
 
 from __future__ import annotations
