@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/first_render.py [--runs 200] [--rounds 5]
 
-Fills a store with so many finished runs, opens every page in a tab of its own, one round after another, and moves the first slider
-of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, and from a
-key press to the changed picture. Needs Chromium.
+Fills a store with so many finished runs, opens every page in a tab of its own, one round after another, and moves the first control
+of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, from the move
+of a lesson's control to its changed picture (Streamlit's sliders wait 0.2 s for the next move), and what of that the engine computes,
+for every control of the lesson. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -15,16 +16,27 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from engine.config import parse
-from engine.lessons import lessons
+from engine.lessons import Lesson, lessons
 from engine.store import MetricRow, RunStore
 from pages import PAGES
 from tests.browser.server import CHROMIUM, DRAWN, FLAGS, serving
+
+ENDED = """() => {
+    window.ended = null;
+    const app = document.querySelector('[data-testid=stApp]'), from = performance.now();
+    const seen = new MutationObserver(() => {
+        if (app.dataset.testScriptState === 'notRunning') { window.ended = (performance.now() - from) / 1000; seen.disconnect(); }
+    });
+    seen.observe(app, {attributeFilter: ['data-test-script-state']});
+}"""
 
 
 def fill(home: Path, runs: int) -> None:
@@ -52,21 +64,40 @@ def rendered(browser: Browser, address: str) -> float:
     return seconds
 
 
-def answered(page: Page) -> float:
-    """Seconds from a key press on the first slider of a lesson to its picture drawn anew."""
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    page.evaluate(
-        """() => { window.changed = null; const from = performance.now();
-        const seen = new MutationObserver(() => { window.changed = (performance.now() - from) / 1000; });
-        const everything = {subtree: true, childList: true, characterData: true, attributes: true};
-        seen.observe(document.querySelector('[data-testid=stMain]'), everything); }"""
-    )
-    slider.press("ArrowRight")
+def others(one: Lesson) -> Iterator[dict[str, Any]]:
+    """Controls of a lesson with one of them moved: every choice of a few, the ends of a number."""
+    for field, info in one.module.Options.model_fields.items():
+        ends = [getattr(bound, side) for bound in info.metadata for side in ("ge", "le") if hasattr(bound, side)]
+        for value in get_args(info.annotation) or ends or [not info.default]:
+            if value != info.default:
+                yield {field: value}
+
+
+def computed(one: Lesson) -> list[float]:
+    """Seconds that the engine takes for each of these."""
+    one.compute(one.options({}))  # what a lesson keeps of its first picture
+    seconds = []
+    for values in others(one):
+        started = time.perf_counter()
+        one.compute(one.options(values))
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def answered(page: Page, one: Lesson, turn: int) -> float:
+    """Seconds from moving the first control of a lesson, there and back, to the end of the script that draws the picture anew."""
+    info = next(iter(one.module.Options.model_fields.values()))
+    page.evaluate(ENDED)
+    if info.annotation is bool:
+        page.get_by_role("switch", name=info.title).press("Space")
+    elif choices := get_args(info.annotation):
+        other = next(choice for choice in choices if choice != info.default) if turn % 2 == 0 else info.default
+        page.get_by_role("radiogroup", name=info.title).get_by_role("radio", name=str(other), exact=True).press("Space")
+    else:
+        page.get_by_role("slider", name=info.title).press("ArrowLeft" if turn % 2 else "ArrowRight")
+    page.wait_for_function("() => window.ended")
     page.wait_for_timeout(300)
-    page.wait_for_function(DRAWN)
-    page.wait_for_timeout(300)
-    return float(page.evaluate("() => window.changed"))
+    return float(page.evaluate("() => window.ended"))
 
 
 def main() -> None:
@@ -83,15 +114,16 @@ def main() -> None:
             for _ in range(asked.rounds):
                 for entry in PAGES:
                     seconds.setdefault(f"page {entry.title}", []).append(rendered(browser, f"{address}/{entry.url_path}"))
-            for name in lessons():
+            for name, one in lessons().items():
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 page.goto(f"{address}/learn?lesson={name}")
                 page.wait_for_function(DRAWN, timeout=60_000)
-                seconds[f"lesson {name}"] = [answered(page) for _ in range(asked.rounds)]
+                seconds[f"lesson {name}, browser"] = [answered(page, one, turn) for turn in range(asked.rounds)]
                 page.close()
         browser.close()
+    seconds |= {f"lesson {name}, engine": computed(one) for name, one in lessons().items()}
     for name, values in seconds.items():
-        print(f"{name:<24} median {statistics.median(values):5.2f} s   slowest {max(values):5.2f} s", file=sys.stderr)
+        print(f"{name:<30} median {statistics.median(values):5.2f} s   slowest {max(values):5.2f} s", file=sys.stderr)
     print(json.dumps({name: [round(statistics.median(values), 3), round(max(values), 3)] for name, values in seconds.items()}))
 
 
