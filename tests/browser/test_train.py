@@ -83,15 +83,15 @@ def test_curves_are_looked_at_otherwise_and_a_link_shows_the_same(app: str, wind
 
 def test_a_teacher_hides_controls_for_a_class(app: str, window: BrowserContext, page: Page) -> None:
     page.goto(f"{app}/train?{SMALL}")
-    expect(page.get_by_role("slider", name="Code dropout")).to_be_visible()
+    expect(page.get_by_role("slider", name="Dropout on the code")).to_be_visible()
     page.get_by_role("button", name="For a class").click()
     choose(page, "Hide controls, for a class", "dropout")
-    expect(page.get_by_role("slider", name="Code dropout")).to_have_count(0)
+    expect(page.get_by_role("slider", name="Dropout on the code")).to_have_count(0)
     expect(page).to_have_url(re.compile("hide=dropout"))
     pupil = window.new_page()
     pupil.goto(page.url)
     expect(pupil.get_by_role("textbox", name="Encoder layers")).to_have_value("6")
-    expect(pupil.get_by_role("slider", name="Code dropout")).to_have_count(0)
+    expect(pupil.get_by_role("slider", name="Dropout on the code")).to_have_count(0)
     pupil.close()
 
 
