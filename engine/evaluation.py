@@ -137,9 +137,7 @@ class _Lists:
 
     def __init__(self, train: sp.csr_array, ks: Sequence[int]) -> None:
         self.ks = sorted(set(ks))
-        counts, n_users = popularity(train)
-        # A split made by hand may hold an item without training ratings.
-        self.surprise = -np.log2(np.maximum(counts, 1) / n_users)
+        self.surprise = surprise(train)
         self.per_user: dict[str, list[np.ndarray]] = {}
         self.recommended = {k: np.zeros(train.shape[1], bool) for k in self.ks}
 
@@ -274,6 +272,13 @@ def liked_items(targets: sp.csr_array, liked: float) -> sp.csr_array:
 def popularity(train: sp.csr_array) -> tuple[np.ndarray, int]:
     """Training ratings of each item, and the number of users who have any."""
     return np.bincount(train.indices, minlength=train.shape[1]), int(np.count_nonzero(np.diff(train.indptr)))
+
+
+def surprise(train: sp.csr_array) -> np.ndarray:
+    """−log2 of the share of training users who rated each item, in bits: what `novelty` is the mean of [items]."""
+    counts, n_users = popularity(train)
+    # A split made by hand may hold an item without training ratings.
+    return -np.log2(np.maximum(counts, 1) / n_users)
 
 
 def _masked(scores: np.ndarray, known: sp.csr_array) -> np.ndarray:

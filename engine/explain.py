@@ -17,8 +17,6 @@ from engine.models.contract import Path, Recommender, chunks
 PIECES, MOST_PIECES = 32, 1024
 """Of the line: their number is doubled until no contribution changes by more than PRECISION."""
 PRECISION = 5e-5
-LEFT_OUT = 50
-"""Ratings that are left out one by one unless more are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,19 +65,17 @@ def explain(model: Recommender, row: sp.csr_array, item: int, user: int | None =
     return Explanation(row.indices, *_integrated(path), kind="integrated gradients", meaning=path.base)
 
 
-def leave_one_out(
-    model: Recommender, row: sp.csr_array, item: int, user: int | None = None, without: Sequence[int] | np.ndarray | None = None
-) -> np.ndarray:
+def leave_one_out(model: Recommender, row: sp.csr_array, item: int, user: int | None, without: Sequence[int] | np.ndarray) -> np.ndarray:
     """The item's score without each of some ratings, everything else staying as it is: [len(without)], float32.
 
     Args:
         row, user: as in `explain`.
-        without: places in the row, 0 for its first rating; the first LEFT_OUT when None.
+        without: places in the row, 0 for its first rating.
 
     Raises:
         InputError: the model cannot score other ratings than those of training.
     """
-    places = np.arange(row.nnz)[:LEFT_OUT] if without is None else np.asarray(without, np.int64)
+    places = np.asarray(without, np.int64)
     blocks = [model.score_as(_lacking(row, some), user)[:, item] for some in chunks(places, row.shape[1])]
     return np.concatenate([*blocks, np.empty(0, np.float32)])
 

@@ -42,7 +42,8 @@ class Interactions:
         expected: the true mean of each rating under the generator that drew it, float32, or None for real data.
             The RMSE of the ratings against it is the noise floor that no model can beat but by luck.
         published_test: True where the publisher of the data put the rating into its test file, or None.
-        duplicates: how many (user, item) pairs came more than once; the latest rating was kept.
+        duplicates: how many ratings were of a (user, item) pair that came again; one of each pair was kept.
+        left_out: how many rows of a person's own file could not be read, and so are not here.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Interactions:
     expected: np.ndarray | None = None
     published_test: np.ndarray | None = None
     duplicates: int = 0
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         n_users, n_items = self.ratings.shape
@@ -234,6 +236,7 @@ def from_columns(
         items=_titled(_table(item_ids, items)),
         scale=scale or (float(ratings.data.min()), float(ratings.data.max())),
         duplicates=duplicates,
+        left_out=0,
         **per_rating,
     )
 

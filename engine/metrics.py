@@ -17,6 +17,9 @@ PAIRWISE_CELLS = 2_000_000
 BOOTSTRAP_CELLS = 4_000_000
 """Most users drawn at once, all draws together."""
 
+Z95 = 1.96
+"""Standard errors in half of a 95 % interval, by the normal distribution."""
+
 METRICS: dict[str, str] = {
     "rmse": "Global RMSE: root of the mean squared error over all held-out pairs, predictions not clipped.",
     "rmse_clipped": "Global RMSE with predictions clipped to the rating scale.",
@@ -180,7 +183,7 @@ def rmse_difference(errors: np.ndarray, other: np.ndarray, users: np.ndarray) ->
     first, second = root_mean_square(errors), root_mean_square(other)
     influence = (errors**2 - first**2) / (2 * max(first, 1e-12)) - (other**2 - second**2) / (2 * max(second, 1e-12))
     per_user = np.bincount(users, weights=influence)
-    return first - second, float(1.96 * np.sqrt((per_user**2).sum()) / len(errors))
+    return first - second, float(Z95 * np.sqrt((per_user**2).sum()) / len(errors))
 
 
 def bootstrap_rmse(errors: np.ndarray, users: np.ndarray, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:

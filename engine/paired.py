@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.metrics import bootstrap_rmse_difference, higher_is_better, rmse_of_users, root_mean_square
+from engine.metrics import Z95, bootstrap_rmse_difference, higher_is_better, rmse_of_users, root_mean_square
 from engine.store import RunStore
 
-UNPAIRED = 1.96
-"""Standard errors in half a 95 % interval."""
 OF_PAIRS = ("rmse", "mae")
 """How names of metrics begin that are made of the errors of single ratings."""
 
@@ -44,9 +42,10 @@ def left(metric: str, runs: Sequence[str], store: RunStore) -> list[dict[str, np
     known = [{name: tensor.numpy() for name, tensor in tensors.items()} for tensors, _ in loaded]
     if kind == "ranking" and not all(metric in one for one in known):
         return None
-    if len({meta["fingerprint"] for _, meta in loaded}) == 1:
-        return known
     key = "pairs" if kind == "errors" else "users"
+    # Of one split, the test ratings are the same; the users with a liked one differ where other ratings count as liked.
+    if len({meta["fingerprint"] for _, meta in loaded}) == 1 and (kind == "errors" or _alike([one[key] for one in known])):
+        return known
     picked = _common([one[key] for one in known]) if all(key in one for one in known) else None
     if picked is None:
         return None
@@ -67,7 +66,7 @@ def paired(metric: str, sides: Sequence[Sequence[str]], store: RunStore) -> Pair
     averaged over the seeds; a mean of users' RMSEs, and of their rankings, by the spread of the users' differences.
 
     Returns:
-        None where a run left nothing per user, or no pair or user is common to all.
+        None where a run left nothing per user, or no pair or user with a value is common to all.
     """
     known = left(metric, [run for side in sides for run in side], store)
     if known is None or metric == "mae":
@@ -77,6 +76,9 @@ def paired(metric: str, sides: Sequence[Sequence[str]], store: RunStore) -> Pair
         values = [one[metric].astype(np.float64) for one in known]
         sign = -1 if higher_is_better(metric) else 1
         apart = sign * (np.array(values[:half_way]) - np.array(values[half_way:]))
+        apart = apart[:, ~np.isnan(apart).any(axis=0)]
+        if not apart.size:
+            return None
         return Paired(apart.mean(axis=1), half_width(apart.mean(axis=0)), f"{apart.shape[1]:,} users")
     errors, clipped = errors_of(metric, known)
     users = known[0]["users"]
@@ -86,7 +88,7 @@ def paired(metric: str, sides: Sequence[Sequence[str]], store: RunStore) -> Pair
 
 def half_width(apart: np.ndarray) -> float:
     """Half of the 95 % interval of a mean over users; endless of a single one."""
-    return UNPAIRED * float(apart.std(ddof=1)) / math.sqrt(len(apart)) if len(apart) > 1 else math.inf
+    return Z95 * float(apart.std(ddof=1)) / math.sqrt(len(apart)) if len(apart) > 1 else math.inf
 
 
 def _of_errors(metric: str, first: list[np.ndarray], second: list[np.ndarray], users: np.ndarray, on: str) -> Paired:
@@ -97,6 +99,10 @@ def _of_errors(metric: str, first: list[np.ndarray], second: list[np.ndarray], u
     mine, other = (np.sqrt(np.mean(np.square(side, dtype=np.float64), axis=0)) for side in (first, second))
     value, low, high = bootstrap_rmse_difference(mine, other, users)
     return Paired(by_seed, max(high - value, value - low), on)
+
+
+def _alike(keys: Sequence[np.ndarray]) -> bool:
+    return all(np.array_equal(keys[0], other) for other in keys[1:])
 
 
 def _common(keys: Sequence[np.ndarray]) -> list[np.ndarray] | None:

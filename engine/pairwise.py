@@ -15,11 +15,11 @@ import pandas as pd
 from scipy.special import expit
 
 from engine.datasets.formats import open_table
-from engine.datasets.table import USUAL_NAMES
+from engine.datasets.mapping import USUAL_NAMES
 from engine.errors import InputError, unknown
 from engine.evaluation import liked_items, popularity
 from engine.interactions import Interactions
-from engine.metrics import negative_weights, over_users, stored_columns
+from engine.metrics import Z95, negative_weights, over_users, stored_columns
 from engine.models import MODELS
 from engine.models.contract import Recommender, chunks
 from engine.splits import Split
@@ -172,7 +172,7 @@ def right_difference(answered: pd.DataFrame, other: pd.DataFrame) -> tuple[float
     apart = (_right_by_user(answered) - _right_by_user(other)).dropna().to_numpy(float)
     if len(apart) < 2:
         return None
-    return float(apart.mean()), float(1.96 * apart.std(ddof=1) / math.sqrt(len(apart)))
+    return float(apart.mean()), float(Z95 * apart.std(ddof=1) / math.sqrt(len(apart)))
 
 
 def sampler_facts(split: Split) -> dict[str, dict[str, float]]:

@@ -19,7 +19,7 @@ from pages.components.loaded import Portrait, portrait, refuse
 from pages.components.plots import Bars, bars, tails
 from pages.components.share import share_buttons
 from pages.components.split_view import period_name
-from pages.components.upload import SAVED, upload_form
+from pages.components.upload import SAVED, account_card, upload_form
 
 TRAIN = "pages/train.py"
 CHOSEN, TAB = "data_name", "data_tab"
@@ -87,8 +87,9 @@ def numbers(seen: Portrait) -> None:
             f"median {seen.items.median:,.0f} ratings",
             "Half of the items have fewer ratings than the median.",
         )
-        dropped = f"{one.duplicates:,} duplicates dropped" if one.duplicates else "no duplicates"
-        number("ratings", f"{one.ratings:,}", dropped, "Where a user rated an item more than once, the latest rating counts.")
+        merged = f"{one.duplicates:,} repeats merged" if one.duplicates else "no repeats"
+        meaning = "Where a user rated an item more than once, one rating counts: the latest, unless an upload was to take their mean."
+        number("ratings", f"{one.ratings:,}", merged, meaning)
         density = f"{one.density:.2%}" if one.density < 0.1 else f"{one.density:.0%}"
         number(
             "density",
@@ -114,6 +115,8 @@ def look(entry: Dataset) -> None:
     """Tiles and charts."""
     seen = portrait(entry.name)
     numbers(seen)
+    if entry.account:
+        account_card(entry.account)
     left, right = st.columns(2, gap="small")
     with left:
         values = seen.values
@@ -209,16 +212,19 @@ def main() -> None:
     """The page from top to bottom."""
     top = st.container()
     entries = {entry.name: entry for entry in listing()}
+    saved = st.session_state.pop(SAVED, None)
+    if saved:
+        st.session_state[CHOSEN], st.session_state[TAB] = saved[0], LOOK
     entry = choose(entries)
-    if saved := st.session_state.pop(SAVED, None):
-        say("success", f"{saved} is saved: it now stands in every list of datasets.")
+    if saved:
+        say("success", f"{saved[1]} is saved: it now stands in every list of datasets.")
     config = None
     ready = available(entry.name)
     looks, rows, splitting, uploading = st.tabs([LOOK, ITEMS, SPLIT, UPLOAD], key=TAB, on_change="rerun", bind="query-params")
     with mistakes_as_sentences():
         if uploading.open:
             with uploading:
-                upload_form(CHOSEN, TAB, LOOK)
+                upload_form()
         elif not ready:
             download(entry)
         elif looks.open:

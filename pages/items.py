@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.item_map import Flat, ItemMap, two_factors
-from pages.components import charts, item_factors, item_view, linked, query
+from pages.components import charts, item_factors, item_view, linked, query, words
 from pages.components.cards import card_title
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.session import store
@@ -93,7 +93,7 @@ def laid(source: str, shown: ItemMap, kind: str, least: int) -> tuple[Flat, list
             others = [number for number in numbers if number != x]
             y = linked.select("Up", others, "items_y", naming=lambda one: f"factor {one}", search=True)
         flat, names = two_factors(shown.factors, int(x), int(y)), [f"factor {x}", f"factor {y}"]
-    return flat, [f"{name} ({share:.1%} of the variance)".replace("%", " %") for name, share in zip(names, flat.shares, strict=True)]
+    return flat, [f"{name} ({words.percent(share, 1)} of the variance)" for name, share in zip(names, flat.shares, strict=True)]
 
 
 def item_menu(shown: ItemMap) -> int | None:

@@ -14,7 +14,7 @@ from engine.store import Run
 from pages.components import linked, monitored, pairs, query, titles, words
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.pairs import Answers
-from pages.components.scorer import Opened, first_choice, opened
+from pages.components.scorer import Opened, first_choice, opened, with_a_model
 from pages.components.session import store
 from pages.components.share import ENGINE, share_buttons
 
@@ -33,21 +33,15 @@ EXACT = "Over all possible draws, as the run was tested: "
 
 
 def runs_with_a_model() -> list[Run]:
-    """The newest runs that can answer, and the one that a link names, if it can; says why if it cannot."""
-    runs = [run for run in store().list(limit=200) if store().has(run.id, "model")]
-    asked = st.query_params.get(RUN)
-    if asked is None or asked in {run.id for run in runs}:
-        return runs
-    try:
-        wanted = store().get(asked)
-    except InputError as error:
-        say("warning", str(error))
-        return runs
-    if store().has(wanted.id, "model"):
-        return [*runs, wanted]
-    say("warning", f"Run {wanted.name} has no trained model yet: it is {wanted.state}.", icon="hourglass_empty")
-    st.page_link(TRAIN, label=f"Look at {wanted.name}", icon=":material/show_chart:", query_params={"run": wanted.id})
-    return runs
+    """The newest runs that can answer, and the one that a link names, by id or name, if it can; says why if it cannot."""
+    wanted = None
+    if asked := st.query_params.get(RUN):
+        try:
+            wanted = store().get(asked)
+            st.query_params[RUN] = wanted.id
+        except InputError as error:
+            say("warning", str(error))
+    return with_a_model(wanted)
 
 
 def choose_run(runs: list[Run]) -> Run:

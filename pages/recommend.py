@@ -15,14 +15,12 @@ from pages.components.frame import header, mistakes_as_sentences, say, say_what_
 from pages.components.heldout import held_out_card, places_of
 from pages.components.rated import rated_card
 from pages.components.reclists import legend, list_cards
-from pages.components.scorer import Opened, first_choice, opened
+from pages.components.scorer import Opened, first_choice, opened, with_a_model
 from pages.components.session import store
 from pages.components.share import share_buttons
 from pages.components.taste import taste_card
 from pages.components.whatif import changes_card
 from pages.components.why import why_card
-
-TRAIN = "pages/train.py"
 
 
 def choose_run(runs: list[Run]) -> Run:
@@ -79,7 +77,7 @@ def choose_top() -> None:
 
 def _take(name: str) -> None:
     former, now = kept()[name], st.session_state[f"recommend.{name}"]
-    if name == "run" and store().get(former).config["dataset"] != store().get(now).config["dataset"]:
+    if name == "run" and not asked.same_data(store().find(former), store().find(now)):
         kept().update(FRESH, ratings=None)  # its ids mean other items there
         kept()["with"] = [SVD]
     if name == "run":
@@ -180,20 +178,7 @@ def show(here: Opened, others: Sequence[Opened]) -> None:
 def nothing_trained() -> None:
     """What stands here before the first model is trained."""
     say("info", "No run has a trained model yet: train one, and it recommends here.", icon="recommend")
-    st.page_link(TRAIN, label="Train a model", icon=":material/model_training:")
-
-
-def trained_runs() -> list[Run]:
-    """Runs with a model, the newest first; the one of a link, however old, too."""
-    runs = [run for run in store().list(limit=200) if store().has(run.id, "model")]
-    wanted = store().find(kept()["run"]) if kept()["run"] else None
-    if wanted and wanted.id not in {run.id for run in runs}:
-        if store().has(wanted.id, "model"):
-            runs.append(wanted)
-        else:
-            say("warning", f"Run {wanted.name} has no trained model yet: it is {wanted.state}.", icon="hourglass_empty")
-            st.page_link(TRAIN, label=f"Look at {wanted.name}", icon=":material/show_chart:", query_params={"run": wanted.id})
-    return runs
+    st.page_link("pages/train.py", label="Train a model", icon=":material/model_training:")
 
 
 def page() -> None:
@@ -204,7 +189,7 @@ def page() -> None:
     told = st.container()
     for sentence in refused:
         say("warning", sentence, place=told)
-    runs = trained_runs()
+    runs = with_a_model(store().find(kept()["run"]) if kept()["run"] else None)
     if not runs:
         nothing_trained()
         return

@@ -177,6 +177,24 @@ def test_rankings_gain_where_they_are_higher(store):
     assert by_user("recall@10", first.id, second.id, store) is None
 
 
+def test_users_whose_lists_are_judged_by_both_count_whatever_counts_as_liked(store):
+    first, second = finished(store), finished(store)
+    store.save(first.id, "ranking", {"users": np.array([7, 8, 9]), "ndcg@10": np.float32([0.5, 0.25, 0.0])}, {"fingerprint": "a"})
+    store.save(second.id, "ranking", {"users": np.array([9, 7]), "ndcg@10": np.float32([0.5, 0.25])}, {"fingerprint": "a"})
+    found = by_user("ndcg@10", first.id, second.id, store)
+    assert (found.users.tolist(), found.gain.tolist()) == ([7, 9], [0.25, -0.5])
+
+
+def test_a_user_without_a_value_takes_no_part_in_the_whole(store):
+    first, second = finished(store), finished(store)
+    users = {"users": np.array([7, 8, 9])}
+    store.save(first.id, "ranking", {**users, "pairwise_random": np.float32([0.5, 0.25, 0.75])}, {"fingerprint": "a"})
+    store.save(second.id, "ranking", {**users, "pairwise_random": np.float32([0.25, np.nan, 0.75])}, {"fingerprint": "a"})
+    found = paired("pairwise_random", [[first.id], [second.id]], store)
+    assert found.by_seed == pytest.approx([-0.125]) and found.on == "2 users"
+    assert found.half == pytest.approx(by_user("pairwise_random", first.id, second.id, store).half)
+
+
 def test_seeds_are_paired_one_with_the_other(store):
     sides = [[finished(store) for _ in range(2)] for _ in range(2)]
     for run, scale in zip([*sides[0], *sides[1]], (1, 2, 2, 3), strict=True):

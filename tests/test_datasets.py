@@ -129,7 +129,7 @@ def test_official_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("ENCORE_DATA", str(tmp_path / "data"))
     (tmp_path / "data" / "ml-1m").mkdir(parents=True)
     # The folder with the partial file stands back behind the complete archive.
-    (tmp_path / "data" / "ml-1m" / "ratings.csv.gz").write_bytes(gzip.compress(b"userId,movieId,rating\n1,1,1\n"))
+    (tmp_path / "data" / "ml-1m" / "ratings.csv.gz").write_bytes(gzip.compress(b"userId,movieId,rating\n1,1,1\n", mtime=0))
     (tmp_path / "data" / "ml-1m.zip").write_bytes(archive(OFFICIAL_1M, "ml-1m"))
     assert available("ml-1m")
     data = load(DatasetConfig(name="ml-1m"))

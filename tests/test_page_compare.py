@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,7 @@ from engine.config import merge, parse
 from engine.settings import settings
 from engine.store import MetricRow, RunStore
 from pages.components import run_table
-
-ROOT = Path(__file__).parents[1]
+from tests.visits import visited
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +46,7 @@ def finished(store: RunStore, changes: dict | None = None, rmse: float = 0.9, gr
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/runs.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/runs.py", **query)
 
 
 def said(page: AppTest) -> str:

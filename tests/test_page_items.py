@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,8 @@ from engine.models import MODELS
 from engine.settings import settings
 from engine.store import RunStore
 from pages.components import item_factors, item_view
+from tests.visits import visited
 
-ROOT = Path(__file__).parents[1]
 SMALL = {
     "preprocessing": {"sample_users": 150, "sample_items": 120},
     "model": {"layers": [8]},
@@ -46,14 +45,7 @@ def trained(store: RunStore, model: dict | None = None):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/items.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/items.py", **query)
 
 
 def said(page: AppTest) -> str:

@@ -1,7 +1,6 @@
 """The Learn page in a simulated browser: every lesson by its link, its controls, the player, links that are wrong."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -11,8 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine import background
 from engine.lessons import NAMES, lesson, lessons
 from pages.components import player
-
-ROOT = Path(__file__).parents[1]
+from tests.visits import visited
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +19,7 @@ def no_daemon(monkeypatch):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/learn.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    return sound(page.run())
+    return sound(visited("pages/learn.py", **query))
 
 
 def sound(page: AppTest) -> AppTest:

@@ -3,7 +3,6 @@
 import io
 import re
 import sqlite3
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from engine.pairwise import right_difference, sampler_facts, score_pairs, share_
 from engine.settings import settings
 from engine.store import RunStore
 from pages.components import pairs
+from tests.visits import visited
 
-ROOT = Path(__file__).parents[1]
 PAGE = "pages/pairwise.py"
 SMALL = {
     "preprocessing": {"sample_users": 120, "sample_items": 150, "binarise": 4},
@@ -68,12 +67,7 @@ def trained(model: str):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page(PAGE)
-    for name, value in query.items():
-        page.query_params[name] = value
-    return sound(page.run())
+    return sound(visited(PAGE, **query))
 
 
 def sound(page: AppTest) -> AppTest:
@@ -108,6 +102,12 @@ def test_without_a_trained_run_it_says_so_and_leads_to_train():
     page = visit()
     assert "No run has a trained model yet" in said(page)
     assert not page.table and any("Train a model" in link.proto.label for link in page.get("page_link"))
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_link_names_a_run_by_its_name_too():
+    run = run_of("weighted-bce")
+    assert visit(run=run.name).query_params["run"] == run.id
 
 
 @pytest.mark.usefixtures("filled")
@@ -216,7 +216,7 @@ def test_questions_about_what_the_model_has_seen_are_answered_but_not_counted():
         (b"user,item_a,item_b\nnobody,1,2\nnobody,2,1\n", "Line 2 of mine.csv names user 'nobody'"),
         (b"", "mine.csv is empty; it needs one line for each question."),
         (b"user,item_a\n1,2\n", "has no column item_b"),
-        (b"\x00\x01\x02", "neither text nor Parquet"),
+        (bytes(range(256)), "neither text nor Parquet"),
     ],
 )
 def test_a_bad_file_is_answered_in_one_sentence(content, sentence):

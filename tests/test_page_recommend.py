@@ -4,7 +4,6 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -14,8 +13,8 @@ from engine import background
 from engine.config import parse
 from engine.settings import settings
 from engine.store import RunStore
+from tests.visits import visited
 
-ROOT = Path(__file__).parents[1]
 SMALL = {
     "preprocessing": {"sample_users": 120, "sample_items": 150},
     "model": {"layers": [12]},
@@ -54,14 +53,7 @@ def no_daemon(monkeypatch):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/recommend.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/recommend.py", **query)
 
 
 def said(page: AppTest) -> str:
@@ -340,17 +332,24 @@ def test_what_cannot_stand_beside_is_answered_in_sentences():
 
 
 @pytest.mark.usefixtures("filled")
+def test_a_model_without_a_list_leaves_the_letters_of_the_others():
+    item = rated(visit(run=newest("user")))[0]
+    page = visit(run=",".join([newest("user"), newest("item"), newest("ease")]), ratings=f"{item},5")
+    assert "C · EASE" in said(page) and page.segmented_control(key="recommend.by").options == ["A", "C"]
+
+
+@pytest.mark.usefixtures("filled")
 def test_why_names_base_parts_and_score_and_leaves_ratings_out():
     page = visit(run=newest("user"), user=user(3))
     text = said(page)
-    first = page.table[0].value["title"][0]
     assert "Why “" in text and "A scores" in text and "Integrated gradients: base " in text and "the sum is exact" in text
     beside = page.table[2].value
     assert [*beside.columns] == ["without", "score", "change"] and 0 < len(beside) <= 8
     assert page.selectbox(key="recommend.why").value and "why" not in page.query_params
-    other = page.selectbox(key="recommend.why").options[1]
+    first, other = page.selectbox(key="recommend.why").options[:2]
+    assert f"Why “{first}” — A scores" in text.replace("\\", "") and first in page.table[0].value["title"][0].replace("\\", "")
     page.selectbox(key="recommend.why").select_index(1).run()
-    assert other in said(page).replace("\\", "") and "why" in page.query_params and first
+    assert other in said(page).replace("\\", "") and "why" in page.query_params
     page.segmented_control(key="recommend.by").set_value("svd").run()
     assert page.query_params["by"] == "svd" and "Exact weights: base" in said(page)
     if more := [one for one in page.button if one.label.startswith("Leave out the")]:

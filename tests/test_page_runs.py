@@ -1,7 +1,5 @@
 """The Runs page in a simulated browser: no run, runs in every state, one run in full, deletion."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,8 +8,8 @@ from engine import background
 from engine.config import merge, parse
 from engine.settings import settings
 from engine.store import RunStore
+from tests.visits import visited
 
-ROOT = Path(__file__).parents[1]
 SMALL = {
     "preprocessing": {"sample_users": 120, "sample_items": 100},
     "model": {"layers": [8]},
@@ -53,14 +51,7 @@ def trained(store: RunStore, changes: dict | None = None):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/runs.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/runs.py", **query)
 
 
 def said(page: AppTest) -> str:

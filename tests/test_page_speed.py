@@ -1,7 +1,6 @@
 """The Speed page in a simulated browser: nothing measured, something measured here, a busy machine, results of another version."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,8 +10,8 @@ from engine import background
 from engine.bench import figures, results
 from engine.bench.suites import SUITES
 from pages.components import cards
+from tests.visits import visited
 
-ROOT = Path(__file__).parents[1]
 PUBLISHED = results.RECORDED
 TIMING = {"seconds": 2.0, "projected": False, "peak_memory_gb": 0.5, "rmse": 0.91}
 EPOCH = {
@@ -55,13 +54,8 @@ def nothing_published(monkeypatch, tmp_path):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/speed.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception and not page.error
+    page = visited("pages/speed.py", **query)
+    assert not page.error
     return page
 
 

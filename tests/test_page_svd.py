@@ -1,7 +1,6 @@
 """The SVD page in a simulated browser: the assignment's toy, ranks and datasets by link, what cannot be shown."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine import background
 from engine.datasets import toy
 from pages.components.item_map import item_map
-
-ROOT = Path(__file__).parents[1]
+from tests.visits import visited
 
 
 @pytest.fixture(autouse=True)
@@ -21,14 +19,7 @@ def no_daemon(monkeypatch):
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/svd.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/svd.py", **query)
 
 
 def said(page: AppTest) -> str:

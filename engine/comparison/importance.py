@@ -27,7 +27,8 @@ class Importance:
     Attributes:
         table: columns `setting` (field path), `together` (settings that changed along with it in every run, so that nobody can
             tell which of them it was), `importance` and `half`, most important first: the mean squared error that shuffling the
-            setting adds, in shares of the metric's variance over the runs, and the half-width of its 95 % interval.
+            setting adds, in shares of the metric's variance over the runs, as a mean over configurations, and the half-width of its
+            95 % interval.
         explained: share of the variance that the forest predicts of runs that it has not seen (R²); at 0 or below it predicts nothing.
         runs, configurations: on how many it rests; configurations that differ in the seed alone count as one.
         left_out: runs without this metric, or measured on other ratings.
@@ -70,8 +71,9 @@ def importance(runs: Sequence[Run], metric: str, part: Part = "test") -> Importa
         raise InputError("These runs differ in nothing but the seed, so there is no setting to weigh: widen the filters.")
     together = _together(settings)
     gains, explained = _cross_validated([_encoded(settings[name]) for name in together], target, alike)
-    measured = {"importance": gains.mean(axis=0), "half": _half(gains, alike)}
-    table = pd.DataFrame({"setting": list(together), "together": list(together.values()), **measured})
+    means, halves = _over_configurations(gains, alike)
+    measured = {"setting": list(together), "together": list(together.values()), "importance": means, "half": halves}
+    table = pd.DataFrame(measured)
     table = table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
     return Importance(table, explained, len(kept), configurations, len(left_out))
 
@@ -133,10 +135,10 @@ def _together(settings: pd.DataFrame) -> dict[str, list[str]]:
     return {first: others for first, *others in parted.values()}
 
 
-def _half(gains: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """Half of the 95 % interval of each mean over configurations [settings], by Student's t."""
+def _over_configurations(gains: np.ndarray, alike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over configurations, however many seeds each has, and half of its 95 % interval by Student's t: both [settings]."""
     from scipy.stats import t
 
     counts = np.bincount(alike)
     each = np.array([np.bincount(alike, weights=column) for column in gains.T]).T / counts[:, None]
-    return t.ppf(0.975, len(counts) - 1) * each.std(axis=0, ddof=1) / math.sqrt(len(counts))
+    return each.mean(axis=0), t.ppf(0.975, len(counts) - 1) * each.std(axis=0, ddof=1) / math.sqrt(len(counts))

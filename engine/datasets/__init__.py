@@ -12,25 +12,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from engine.datasets import amazon, generated, movielens, netflix, synthetic, toy
 from engine.datasets.cache import cached
+from engine.datasets.faults import Account
+from engine.datasets.preview import Preview, glance, preview
+from engine.datasets.reading import Reading
 from engine.datasets.rows import Progress
 from engine.datasets.sources import Published, find
-from engine.datasets.table import Columns, Preview, preview, read_table
+from engine.datasets.table import read_ratings
 from engine.datasets.uploads import PREFIX, Upload, load_upload, save_upload, uploads
 from engine.errors import unknown
-from engine.interactions import Interactions, from_frame
+from engine.interactions import Interactions
 
 __all__ = [
     "DATASETS",
-    "Columns",
+    "Account",
     "Dataset",
     "DatasetConfig",
     "Preview",
+    "Reading",
     "Upload",
     "available",
+    "glance",
     "is_path",
     "listing",
     "load",
@@ -53,6 +58,7 @@ class Dataset:
         has_user_features: whether users come with gender, age and occupation.
         offline: it needs no files.
         published: where its files come from, None for those that need none.
+        account: of an upload, what became of its file's rows.
     """
 
     name: str
@@ -66,6 +72,7 @@ class Dataset:
     has_user_features: bool = True
     offline: bool = False
     published: Published | None = None
+    account: Account | None = None
 
     @property
     def downloadable(self) -> bool:
@@ -202,24 +209,16 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _LISTED}
 
 CACHED_FROM = 2**22
 """Ratings files of at least this many bytes are kept as arrays once they have been read."""
-_GUESSED = "when not given, the usual names are recognised"
 
 
-class DatasetConfig(BaseModel):
-    """Which ratings a run reads; the columns matter for a ratings file only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Named(BaseModel):
     name: str = Field(
         "synthetic", title="Dataset", min_length=1, description="A registered dataset, a saved upload, or the path of a ratings file."
     )
-    user: str | None = Field(None, title="User column", description=f"Column with user ids; {_GUESSED}.")
-    item: str | None = Field(None, title="Item column", description=f"Column with item ids; {_GUESSED}.")
-    rating: str | None = Field(None, title="Rating column", description=f"Column with ratings; {_GUESSED}.")
-    timestamp: str | None = Field(
-        None, title="Time column", description=f"Column with seconds since 1970 or ISO dates; {_GUESSED}; '' for none."
-    )
-    implicit: bool = Field(False, title="Pairs without ratings", description="Take each row of the file as a rating of 1.")
+
+
+class DatasetConfig(Reading, _Named):
+    """Which ratings a run reads; all but the name matters for a ratings file only."""
 
     @field_validator("name")
     @classmethod
@@ -272,15 +271,18 @@ def listing() -> list[Dataset]:
 
 def _file(config: DatasetConfig, progress: Progress) -> Interactions:
     path = Path(config.name)
-    columns = Columns(config.user, config.item, config.rating, config.timestamp, config.implicit)
+    reading = config.model_dump(exclude={"name"})
     if progress:
         progress(f"Reading {path.name}")
 
     def read() -> Interactions:
-        return from_frame(path.name, read_table(path, columns=columns), scale=(0, 1) if config.implicit else None)
+        data, account = read_ratings(path, reading=Reading(**reading)).interactions()
+        if progress:
+            progress(f"{path.name}: {account}")
+        return data
 
     large = path.is_file() and path.stat().st_size >= CACHED_FROM
-    return cached(path.name, [path], read, columns) if large else read()
+    return cached(path.name, [path], read, reading) if large else read()
 
 
 def _registered(name: str) -> Dataset:
@@ -301,4 +303,5 @@ def _entry(upload: Upload) -> Dataset:
         has_timestamps=upload.has_timestamps,
         has_user_features=False,
         offline=True,
+        account=upload.account,
     )

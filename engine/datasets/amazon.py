@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from engine.datasets.archives import Source
+from engine.datasets.reading import Reading
 from engine.datasets.rows import Meter, Progress
 from engine.datasets.sources import Published, load_published
-from engine.datasets.table import Columns, read_table
+from engine.datasets.table import read_ratings
 from engine.interactions import Interactions, from_frame
 
 _FILE = "ratings_Apps_for_Android.csv"
@@ -29,6 +30,7 @@ def load_apps(progress: Progress = None) -> Interactions:
 
 
 def _read(source: Source, meter: Meter) -> Interactions:
-    frame = read_table(source.read(_FILE), _FILE, Columns("user", "item", "rating", "timestamp"))
+    columns = Reading(user="user", item="item", rating="rating", timestamp="timestamp", header="no")
+    frame = read_ratings(source.read(_FILE), _FILE, columns).frame
     meter.add(len(frame))
     return from_frame(APPS.name, frame, scale=(1, 5))

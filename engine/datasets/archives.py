@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -15,10 +17,11 @@ from typing import IO
 from engine.datasets.rows import blocks
 from engine.errors import InputError
 
-# No file of these datasets is near these sizes: one that is read line by line, and one that is read as a whole.
+# No file of these datasets is near these sizes: one that is read line by line (nor all of these), and one that is read as a whole.
 LARGEST_MEMBER = 2**32
 LARGEST_WHOLE = 2**28
-_DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
+# A zip says so where it is encrypted, or packed in a way that Python does not know.
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,18 @@ class Source:
         """Every file whose name fits the regular expression, in blocks of whole lines: its name without folders, and a block.
 
         Folders are searched to any depth, but all files come from one of them; a tar inside the folder or archive is read too.
-        Members of an archive that point out of it, links and devices are passed over.
+        Members of an archive that point out of it, links, devices and files with holes are passed over.
 
         Raises:
             InputError: the archive is damaged, or claims more than any copy of the dataset holds.
         """
         with self._guarded("a file"):
             for name, stream in self._streams(pattern):
-                for block in blocks(stream):
-                    yield name, block
+                try:
+                    for block in blocks(stream):
+                        yield name, block
+                except ValueError as error:
+                    raise self.damaged(name) from error
 
     def paths(self, patterns: tuple[str, ...]) -> list[Path]:
         """The files on disk that a reader of these (glob patterns) looks at: the archive itself, or those that the folder holds."""
@@ -87,9 +93,11 @@ class Source:
             yield from self._in_folder(pattern)
         elif zipfile.is_zipfile(self.place):
             with self._zip() as archive:
+                total = 0
                 for info in sorted(archive.infolist(), key=lambda info: info.filename):
-                    if _fits(info.filename, pattern) and not info.is_dir():
-                        self._bounded(info.filename, info.file_size)
+                    if _fits(info.filename, pattern) and not info.is_dir() and not _is_link(info):
+                        total += info.file_size
+                        self._bounded(info.filename, total)
                         with archive.open(info) as stream:
                             yield _name(info.filename), stream
         else:
@@ -103,20 +111,22 @@ class Source:
                 yield path.name, stream
         for inner in [] if found else sorted(self.place.rglob("*.tar")):
             with tarfile.open(inner, "r|") as packed:
-                yield from self._in_tar(packed, pattern)
+                yield from self._in_tar(packed, pattern, inside=True)
 
-    def _in_tar(self, packed: tarfile.TarFile, pattern: str) -> Iterator[tuple[str, IO[bytes]]]:
+    def _in_tar(self, packed: tarfile.TarFile, pattern: str, inside: bool = False) -> Iterator[tuple[str, IO[bytes]]]:
+        """The fitting members of a tar, and of a tar inside it, but of none inside that."""
         total = 0
         for member in packed:
-            nested = _fits(member.name, r".+\.tar")
-            if not member.isreg() or not (nested or _fits(member.name, pattern)):
-                continue
+            # What is passed over is unpacked too.
             total += member.size
             self._bounded(member.name, total)
+            nested = not inside and _fits(member.name, r".+\.tar")
+            if not member.isreg() or member.issparse() or not (nested or _fits(member.name, pattern)):
+                continue
             stream = packed.extractfile(member)
             if stream is not None and nested:
                 with tarfile.open(fileobj=stream, mode="r|") as inner:
-                    yield from self._in_tar(inner, pattern)
+                    yield from self._in_tar(inner, pattern, inside=True)
             elif stream is not None:
                 yield _name(member.name), stream
 
@@ -141,11 +151,16 @@ class Source:
             raise InputError(f"{self.place} is not a readable zip archive; delete it or fetch the official one again.") from error
 
     def _member(self, archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo | None:
-        return archive.NameToInfo.get(f"{self.folder}/{member}") or archive.NameToInfo.get(member)
+        found = archive.NameToInfo.get(f"{self.folder}/{member}") or archive.NameToInfo.get(member)
+        return None if found is None or _is_link(found) else found
 
 
 def _name(path: str) -> str:
     return PurePosixPath(path).name
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(info.external_attr >> 16)
 
 
 def _fits(path: str, pattern: str) -> bool:

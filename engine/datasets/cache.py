@@ -27,7 +27,7 @@ from engine.files import drafts, replacing
 from engine.interactions import PER_RATING, Interactions
 from engine.settings import settings
 
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever a reader or the layout of an entry changes: older entries are then no longer found."""
 WHOLE = 2**28
 """Files of this many bytes in all are told by their whole content, more by size, time of change, and their first and last bytes."""
@@ -86,7 +86,7 @@ def _key(name: str, files: Sequence[Path], details: tuple[object, ...]) -> str |
 
 
 def _write(entry: Path, data: Interactions) -> None:
-    about = {"name": data.name, "scale": data.scale, "duplicates": data.duplicates, "shape": data.ratings.shape}
+    about = {"shape": data.ratings.shape, "name": data.name, "scale": data.scale, "duplicates": data.duplicates, "left_out": data.left_out}
     arrays = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "users": _packed(data.users),
@@ -112,6 +112,7 @@ def _read(entry: Path) -> Interactions:
             items=_unpacked(stored["items"]),
             scale=tuple(about["scale"]),
             duplicates=about["duplicates"],
+            left_out=about["left_out"],
             **{field: stored[field] for field in PER_RATING if field in stored},
         )
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from engine.datasets.archives import Source
+from engine.datasets.archives import LARGEST_WHOLE, Source
+from engine.datasets.packed import Bounded
 from engine.datasets.rows import UNREADABLE, Meter, Progress, read_columns
 from engine.datasets.sources import Published, find, load_published
 from engine.interactions import Interactions, from_columns
@@ -186,7 +187,8 @@ def _ratings(source: Source, member: str, meter: Meter, names: Sequence[str] | N
         types = {name: kind for name, kind in types.items() if name != "timestamp"}
     with source.open(member) as stream:
         try:
-            columns = read_columns(gzip.GzipFile(fileobj=stream) if packed else stream, types, meter, names=names, separator=separator)
+            unpacked = Bounded(gzip.GzipFile(fileobj=stream), LARGEST_WHOLE) if packed else stream
+            columns = read_columns(unpacked, types, meter, names=names, separator=separator)
         except (*UNREADABLE, gzip.BadGzipFile, zlib.error) as error:
             raise source.damaged(member) from error
     return {name: columns.pop(given) for name, given in zip(_NAMES, types, strict=False)}

@@ -15,6 +15,7 @@ Progress = Callable[[str], None] | None
 
 BLOCK = 2**22
 """Bytes of text that are parsed at a time."""
+LONGEST_LINE = 2**24
 PER_ARRAY = 2**24
 """Ratings that are gathered in one array before another is begun."""
 UNREADABLE = (pa.ArrowException, ValueError, EOFError)
@@ -90,7 +91,7 @@ class Gathered:
 
 
 def blocks(stream: Readable) -> Iterator[bytes]:
-    """A stream in blocks of whole lines, about BLOCK bytes each; the last line ends too."""
+    """A stream in blocks of whole lines, about BLOCK bytes each; the last line ends too. Raises ValueError for an endless line."""
     rest = b""
     while text := stream.read(BLOCK):
         cut = text.rfind(b"\n") + 1
@@ -99,6 +100,8 @@ def blocks(stream: Readable) -> Iterator[bytes]:
             rest = text[cut:]
         else:
             rest += text
+            if len(rest) > LONGEST_LINE:
+                raise ValueError("a line without end")
     if rest:
         yield rest + b"\n"
 

@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from engine.errors import InputError
-from engine.evaluation import popularity, rates
+from engine.evaluation import popularity, rates, surprise
 from engine.experiment import TrainedRun
 from engine.interactions import Interactions
 from engine.metrics import top_k
@@ -58,9 +58,8 @@ class Advisor:
 
     @cached_property
     def surprise(self) -> np.ndarray:
-        """−log2 of the share of training users who rated the item, in bits: what `novelty` of the metrics is the mean of."""
-        counts, users = popularity(self.trained.split.train)
-        return -np.log2(np.maximum(counts, 1) / users)
+        """Of each item, in bits; see `evaluation.surprise`."""
+        return surprise(self.trained.split.train)
 
     @cached_property
     def scorer(self) -> Scorer:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from engine.paired import UNPAIRED, paired
+from engine.metrics import Z95
+from engine.paired import paired
 from engine.reproduce.results import Difference, Kept, Result
 from engine.reproduce.rows import current
 from engine.store import RunStore
@@ -55,7 +56,7 @@ def difference(
         errors = [
             np.mean([one.figures.get(f"{what}_se", math.nan) for one in side]) for side, what in zip(mine, (name, other), strict=True)
         ]
-        users = UNPAIRED * math.hypot(*errors)
+        users = Z95 * math.hypot(*errors)
     over_seeds = _over_seeds(by_seed, table.folds)
     parts = {"users": 0.0 if table.folds else users, "seeds": over_seeds}
     known = {what: half for what, half in parts.items() if math.isfinite(half) and half > 0}

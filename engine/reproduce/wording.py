@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy.stats import t
 
+from engine.metrics import Z95
 from engine.tables import Table, higher_is_better
 
 COUNTED = ("parameters", "best_epoch", "epochs_to_reach")
@@ -64,7 +65,7 @@ def interval(table: Table, figure: str, row: Mapping[str, Any]) -> tuple[float, 
     if f"{name}_low" in mean:
         return mean[f"{name}_low"], mean[f"{name}_high"]
     if figure in mean and f"{name}_se" in mean:
-        half = 1.96 * mean[f"{name}_se"]
+        half = Z95 * mean[f"{name}_se"]
         return mean[figure] - half, mean[figure] + half
     return None
 

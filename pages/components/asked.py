@@ -86,7 +86,7 @@ def settle_beside(run: Run, runs: Sequence[Run]) -> list[str]:
     able = {other.id: other for other in runs}
     for key in kept()["with"]:
         try:
-            if key == SVD or (key in able and _same_data(run, able[key])):
+            if key == SVD or (key in able and same_data(run, able[key])):
                 fitting.append(key)
                 continue
             other = able.get(key) or store().get(key)
@@ -116,11 +116,12 @@ def settle_why(here: Opened) -> list[str]:
 
 def comparable(run: Run, runs: Sequence[Run]) -> list[Run]:
     """The runs that know the same dataset, itself left out."""
-    return [other for other in runs if other.id != run.id and _same_data(run, other)]
+    return [other for other in runs if other.id != run.id and same_data(run, other)]
 
 
-def _same_data(run: Run, other: Run) -> bool:
-    return run.config["dataset"] == other.config["dataset"]
+def same_data(run: Run | None, other: Run | None) -> bool:
+    """Whether both runs know the same dataset; False where one of them is gone."""
+    return run is not None and other is not None and run.config["dataset"] == other.config["dataset"]
 
 
 def advisors(here: Opened, others: Sequence[Opened]) -> list[Advisor]:

@@ -86,7 +86,7 @@ def _errors(name: str, pairs: dict[str, Any]) -> str:
         return f"{said}: :gray[**{titles.UNDECIDED}**] by a single one"
     verdict, color = titles.verdict(*pairs["difference"])
     difference, interval = pairs["difference"]
-    return f"{said}: {'−' if difference < 0 else '+'}{abs(difference):.3f} ± {interval:.3f} · :{color}[**{verdict}**]"
+    return f"{said}: {words.signed(difference, 3)} ± {interval:.3f} · :{color}[**{verdict}**]"
 
 
 def _place(pairs: dict[str, Any], users: int, least: int) -> str:

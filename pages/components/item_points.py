@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pages.components import words
 from pages.components.plots import Dots
 
 MARKS = (("blue", "circle"), ("vermilion", "triangle"), ("green", "diamond"), ("purple", "rect"), ("ink", "pin"))
@@ -63,10 +64,10 @@ def _dots(rows: pd.DataFrame, names: list[str], name: str, labelled: int = 0, **
     """Rows of the table as points, the first `labelled` of them with their titles."""
     x, y = (rows[one].to_numpy(float) for one in names)
     texts = [
-        f"{title}: {ratings(count)}, {names[0]} {_number(a)}, {names[1]} {_number(b)}"
+        f"{title}: {words.number_of(count, 'rating')}, {names[0]} {_number(a)}, {names[1]} {_number(b)}"
         for title, count, a, b in zip(rows["title"], rows["ratings"], x, y, strict=True)
     ]
-    labels = [clipped(title) if place < labelled else "" for place, title in enumerate(rows["title"])]
+    labels = [_clipped(title) if place < labelled else "" for place, title in enumerate(rows["title"])]
     return Layer(Dots(name, x, y, texts, labels=labels if labelled else None, **look), rows.index.tolist())
 
 
@@ -76,18 +77,13 @@ def scale(shown: pd.DataFrame, colour: str) -> tuple[str, str] | None:
         return None
     if colour == "mean":
         return f"mean rating {shown['mean'].min():.1f}", f"{shown['mean'].max():.1f}"
-    return f"{shown['ratings'].min():,}", f"{ratings(shown['ratings'].max())} (logarithmic)"
-
-
-def ratings(count: int) -> str:
-    """1 → "1 rating"."""
-    return f"{count:,} rating{'' if count == 1 else 's'}"
+    return f"{shown['ratings'].min():,}", f"{words.number_of(shown['ratings'].max(), 'rating')} (logarithmic)"
 
 
 def _number(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def clipped(title: str) -> str:
+def _clipped(title: str) -> str:
     """A title as it fits into a map."""
     return title if len(title) <= 32 else f"{title[:31].rstrip()}…"

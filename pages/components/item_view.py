@@ -93,9 +93,11 @@ def reading(whole: ItemMap, shown: ItemMap, flat: Flat, least: int) -> str:
     """What is drawn, and how far it can be trusted."""
     fewer = whole.there - len(shown.table)
     drawn = f"{len(shown.table):,} of {whole.there:,} items, "
-    drawn += f"the {MOST:,} most rated. " if len(shown.table) == MOST and fewer else f"those with {item_points.ratings(least)} or more. "
-    held = f"{sum(flat.shares):.0%}".replace("%", " %")
+    drawn += (
+        f"the {MOST:,} most rated. " if len(shown.table) == MOST and fewer else f"those with {words.number_of(least, 'rating')} or more. "
+    )
     return (
-        f"{drawn}Both axes together hold {held} of the variance of these items' {shown.factors.shape[1]:,} factors: the rest is not on the "
-        "map, so trust the list of neighbours more than nearness. Directions have no sign of their own."
+        f"{drawn}Both axes together hold {words.percent(sum(flat.shares))} of the variance of these items' "
+        f"{shown.factors.shape[1]:,} factors: the rest is not on the map, so trust the list of neighbours more than nearness. Directions "
+        "have no sign of their own."
     )

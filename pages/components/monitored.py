@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.metrics import definition, higher_is_better
+from engine.metrics import Z95, definition, higher_is_better
 from engine.store import Run
 from pages.components import titles
 
@@ -86,7 +86,7 @@ def difference(name: str, mine: Mapping[str, float], other: Mapping[str, float])
     """
     if any(key not in one for one in (mine, other) for key in (name, f"{name}_se")):
         return None
-    return mine[name] - other[name], 1.96 * math.hypot(mine[f"{name}_se"], other[f"{name}_se"])
+    return mine[name] - other[name], Z95 * math.hypot(mine[f"{name}_se"], other[f"{name}_se"])
 
 
 def verdict(name: str, apart: tuple[float, float]) -> tuple[str, Any]:

@@ -14,6 +14,7 @@ import streamlit as st
 from engine.config import parse
 from engine.settings import settings
 from engine.store import Run
+from pages.components.frame import say
 from pages.components.session import store
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from engine.recommendations.search import TitleSearch
     from engine.splits import Split
 
+NEWEST = 200
+"""So many of the newest runs stand in a menu, as far as they have a model."""
 MENU = 20
 """Most ratings that a menu offers; of more, one is typed."""
 
@@ -44,6 +47,19 @@ class Opened:
     svd: Advisor
     search: TitleSearch
     values: tuple[float, ...]
+
+
+def with_a_model(wanted: Run | None) -> list[Run]:
+    """Runs whose model can be asked, the newest first; the wanted one, however old, too, or why it cannot be asked yet."""
+    runs = [run for run in store().list(limit=NEWEST) if store().has(run.id, "model")]
+    if wanted is None or wanted.id in {run.id for run in runs}:
+        return runs
+    if store().has(wanted.id, "model"):
+        return [*runs, wanted]
+    say("warning", f"Run {wanted.name} has no trained model yet: it is {wanted.state}.", icon="hourglass_empty")
+    label = f"Look at {wanted.name}"
+    st.page_link("pages/train.py", label=label, icon=":material/show_chart:", query_params={"run": wanted.id})
+    return runs
 
 
 def first_choice(runs: Sequence[Run]) -> Run:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.components import charts
+from pages.components import charts, words
 from pages.components.cards import card_title
 from pages.components.reclists import starred
 
@@ -38,7 +38,7 @@ def taste_card(lists: dict[str, Any], name: str, scale: tuple[float, float]) -> 
             height=height,
         )
         left_out = len(lists["taste"]) - len(shown)
-        others = f"; {left_out} more genre{'s' if left_out > 1 else ''} in the download" if left_out else ""
+        others = f"; {words.number_of(left_out, 'more genre')} in the download" if left_out else ""
         st.caption(f"Mean rating of a genre minus their mean of {lists['mean']:.2f}; in brackets the number of ratings{others}.")
 
 

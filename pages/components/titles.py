@@ -11,6 +11,7 @@ from engine.config import format_value
 from engine.datasets import listing
 from engine.models import MODELS
 from engine.store import Run
+from pages.components import words
 
 SPLITS = {
     "random": ("random", "random {test}"),
@@ -49,7 +50,7 @@ def split_title(kind: str, options: Mapping[str, Any] | None = None) -> str:
     if kind not in SPLITS:
         return kind
     bare, full = SPLITS[kind]
-    given = {name: f"{value:.0%}".replace("%", " %") if isinstance(value, float) else value for name, value in (options or {}).items()}
+    given = {name: words.percent(value) if isinstance(value, float) else value for name, value in (options or {}).items()}
     needed = [name for _, name, _, _ in Formatter().parse(full) if name]
     return full.format(**given) if all(given.get(name) is not None for name in needed) else bare
 

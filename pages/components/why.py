@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -33,10 +33,11 @@ def why_card(here: Opened, others: Sequence[Opened]) -> None:
     """Why the chosen model scores the chosen title as it does."""
     advisors = asked.advisors(here, others)
     person, found = asked.compared(here, others)
+    called = letters(advisors)
     with st.container(border=True, gap="xsmall"):
         for_title, for_model = st.columns([1.6, 1], gap="small", vertical_alignment="bottom")
         with for_model:
-            advisor = _choose_model([one for one in advisors if one.key in found.lists])
+            advisor = _choose_model([one for one in advisors if one.key in found.lists], called)
         with for_title:
             item = _choose_title(here, found, advisor)
         if item is None:
@@ -49,12 +50,12 @@ def why_card(here: Opened, others: Sequence[Opened]) -> None:
         except InputError as error:
             st.markdown(words.plain(str(error)))
             return
-        _draw(found_reasons, advisor, letters(advisors)[advisor.key], here.trained.split.interactions.scale)
+        _draw(found_reasons, advisor, called[advisor.key], here.trained.split.interactions.scale)
 
 
-def _choose_model(able: Sequence[Advisor]) -> Advisor:
-    """The model that is asked: of the lists that there are."""
-    by_key, called = {one.key: one for one in able}, letters(able)
+def _choose_model(able: Sequence[Advisor], called: Mapping[str, str]) -> Advisor:
+    """The model that is asked: of the lists that there are; `called` as `letters` of all of them."""
+    by_key = {one.key: one for one in able}
     key = f"{PAGE}.by"
     st.session_state[key] = asked.kept()["by"] if asked.kept()["by"] in by_key else able[0].key
     chosen = st.segmented_control(

@@ -30,9 +30,14 @@ def number_of(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def signed(number: float) -> str:
+def percent(share: float, digits: int = 0) -> str:
+    """0.25 → "25 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def signed(number: float, digits: int = 4) -> str:
     """-0.0187 → "−0.0187", with a true minus sign."""
-    return f"{'−' if number < 0 else '+'}{abs(number):.4f}"
+    return f"{'−' if number < 0 else '+'}{abs(number):.{digits}f}"
 
 
 def measured(number: float | None) -> str:

@@ -61,7 +61,7 @@ def test_a_new_user_adds_titles_by_the_search_and_takes_one_away(app: str, page:
     expect(page.get_by_text("Nothing is rated: search a title and add it.")).to_be_visible()
     empty = tables.first.inner_text()
     page.get_by_label("Find or add a title").press_sequentially("the")
-    page.get_by_role("button", name=re.compile(r"\(19|20\d\d\)$")).first.click()
+    page.get_by_role("button", name=re.compile(r"\((19|20)\d\d\)$")).first.click()
     expect(page.get_by_role("combobox", name=re.compile("Rating of"))).to_have_count(1)
     expect(tables.first).not_to_have_text(empty, use_inner_text=True)
     page.get_by_role("button", name="✕").click()

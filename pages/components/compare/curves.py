@@ -76,7 +76,7 @@ def curves(chosen: Sequence[Run]) -> None:
 def _controls(metrics: list[str], chosen: Sequence[Run]) -> tuple[str, str, float, bool, bool, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         with st.container(width=190):
-            metric = metric_menu(metrics, _usual(metrics, chosen), "compare_metric")
+            metric = metric_menu(metrics, _usual(metrics, chosen))
         with st.container(width=210):
             axis = linked.segments("Over", [*series.AXES], "compare_x")
         with st.container(width=170):

@@ -28,9 +28,9 @@ def importances(shown: Sequence[Run]) -> None:
         say("info", "No run that fits the filters has finished: train some, or widen the filters.", icon="hourglass_empty")
         return
     with st.container(width=280):
-        metric = metric_menu(metrics_of(shown), usual, "compare_metric")
+        metric = metric_menu(metrics_of(shown), usual)
     with st.spinner("Growing forests on some of the runs and judging them on the others …"):
-        found = _importance(tuple(run.id for run in shown), tuple(run.state for run in shown), metric, list(shown))
+        found = _importance(store().url, tuple((run.id, run.state) for run in shown), metric, shown)
     rests = (
         f"{words.number_of(found.runs, 'run')} with {found.configurations} configurations, all tested on the same ratings."
         f"{left_out(found.left_out, metric)}"
@@ -62,12 +62,8 @@ def importances(shown: Sequence[Run]) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _cached(url: str, ids: tuple[str, ...], states: tuple[str, ...], metric: str, _runs: list[Run]) -> Importance:
+def _importance(url: str, states: tuple[tuple[str, str], ...], metric: str, _runs: Sequence[Run]) -> Importance:
     return comparison.importance(_runs, metric)
-
-
-def _importance(ids: tuple[str, ...], states: tuple[str, ...], metric: str, runs: list[Run]) -> Importance:
-    return _cached(store().url, ids, states, metric, runs)
 
 
 def _option(names: list[str], points: list[Mark]) -> dict[str, Any]:
@@ -91,7 +87,7 @@ def _mark(place: int, one: Any) -> Mark:
 
 
 def _share(value: float) -> str:
-    return "none" if value <= 0 else f"{value:.0%}".replace("%", " %")
+    return "none" if value <= 0 else words.percent(value)
 
 
 def _together(drawn: pd.DataFrame) -> str:

@@ -68,6 +68,6 @@ def left_out(count: int, metric: str) -> str:
     return f" Left out: {words.number_of(count, 'run')} without a test {monitored.title(metric)}, or measured on other ratings."
 
 
-def metric_menu(names: Sequence[str], usual: str, key: str) -> str:
-    """The menu of metrics; a name in the address that is none is the usual one."""
-    return linked.select("Metric", list(names), key, default=usual if usual in names else None, naming=monitored.title)
+def metric_menu(names: Sequence[str], usual: str) -> str:
+    """The menu of metrics, one choice for all comparisons; a name in the address that is none is the usual one."""
+    return linked.select("Metric", list(names), "compare_metric", default=usual if usual in names else None, naming=monitored.title)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.comparison import figure, numeric
+from engine.comparison import SEED, figure, numeric
 from engine.store import Run
 from pages.components import charts, linked, monitored, words
 from pages.components.cards import chart_card
@@ -25,7 +25,7 @@ AXES = 6
 def parallel(chosen: Sequence[Run], shown: Sequence[Run]) -> None:
     """The card with its controls."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        found = comparable(shown, "compare_metric")
+        found = comparable(shown)
         if found is None:
             return
         metric, kept, settings, left = found
@@ -46,7 +46,7 @@ def parallel(chosen: Sequence[Run], shown: Sequence[Run]) -> None:
 
 
 def _usual(settings: pd.DataFrame) -> list[str]:
-    names = [str(name) for name in settings if name != "training.seed"]
+    names = [str(name) for name in settings if name != SEED]
     counts = {name: settings[name].map(str).nunique() for name in names}
     most = set(sorted(names, key=lambda name: -counts[name])[:AXES])
     return [name for name in names if name in most]

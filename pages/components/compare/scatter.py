@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.comparison import figure, metrics_of, numeric, on_one_ground, settings_table, usual_metric
+from engine.comparison import SEED, figure, metrics_of, numeric, on_one_ground, settings_table, usual_metric
 from engine.store import Run
 from pages.components import linked, monitored, words
 from pages.components.cards import chart_card
@@ -25,7 +25,7 @@ NONE = "–"
 def scatter(chosen: Sequence[Run], shown: Sequence[Run]) -> None:
     """The card with its controls."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        found = comparable(shown, "compare_metric")
+        found = comparable(shown)
         if found is None:
             return
         metric, kept, settings, left = found
@@ -43,7 +43,7 @@ def scatter(chosen: Sequence[Run], shown: Sequence[Run]) -> None:
     )
 
 
-def comparable(shown: Sequence[Run], key: str) -> tuple[str, list[Run], pd.DataFrame, int] | None:
+def comparable(shown: Sequence[Run]) -> tuple[str, list[Run], pd.DataFrame, int] | None:
     """The metric that is chosen, the runs whose values of it compare, their settings that differ, and how many runs are left out.
 
     None, and a sentence in its place, where there are none.
@@ -54,7 +54,7 @@ def comparable(shown: Sequence[Run], key: str) -> tuple[str, list[Run], pd.DataF
         say("info", "No run that fits the filters has finished: train some, or widen the filters.", icon="hourglass_empty")
         return None
     with st.container(width=280):
-        metric = metric_menu(metrics, usual, key)
+        metric = metric_menu(metrics, usual)
     kept, left = on_one_ground(shown, metric)
     settings = settings_table(kept)
     if settings.empty:
@@ -71,7 +71,7 @@ def on_what(kept: Sequence[Run], left: int, metric: str) -> str:
 
 def _telling(settings: pd.DataFrame) -> str:
     """The setting with the most values, the seed left aside."""
-    names = [name for name in settings if name != "training.seed"] or list(settings)
+    names = [name for name in settings if name != SEED] or list(settings)
     return str(max(names, key=lambda name: settings[name].map(str).nunique()))
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.comparison import ByUser, by_user, figure, metrics_of
+from engine.comparison import EQUAL, ByUser, by_user, figure, metrics_of
 from engine.metrics import definition, higher_is_better
 from engine.store import Run
 from pages.components import charts, linked, monitored, scorer, titles, words
 from pages.components.cards import chart_card, tile
 from pages.components.charts import Line
-from pages.components.compare.looks import empty, metric_menu
+from pages.components.compare.looks import empty, metric_menu, several_grounds
 from pages.components.frame import say
 from pages.components.plots import Dots, plane
 from pages.components.session import store
@@ -45,6 +45,8 @@ def users(chosen: Sequence[Run]) -> None:
             "choose another metric, or runs on the same data.",
         )
         return
+    if found.pairs is None:  # of ratings, only those count that both were tested on
+        several_grounds([first, second], metric)
     _tiles(found, first, second)
     left, right = st.columns(2, gap="small")
     with left:
@@ -68,7 +70,7 @@ def _controls(chosen: Sequence[Run]) -> tuple[Run, Run, str | None]:
         if not names:
             return first, second, None
         with st.container(width=220):
-            metric = metric_menu(names, "rmse" if "rmse" in names else monitored.metric(first), "compare_metric")
+            metric = metric_menu(names, "rmse" if "rmse" in names else monitored.metric(first))
     return first, second, metric
 
 
@@ -122,7 +124,7 @@ def _verdict(found: ByUser, first: Run, second: Run) -> tuple[str, Literal["gree
 
 
 def _percent(count: int, found: ByUser) -> str:
-    return f"{count / len(found.users):.0%} of users".replace("%", " %")
+    return f"{words.percent(count / len(found.users))} of users"
 
 
 def _table(found: ByUser, first: Run, second: Run) -> pd.DataFrame:
@@ -138,9 +140,9 @@ def _sample(found: ByUser) -> np.ndarray:
 def _plane_card(found: ByUser, first: Run, second: Run) -> None:
     some = _sample(found)
     kinds = (
-        (f"gain with {first.name}", found.gain[some] > 0, "blue", "circle"),
-        (f"gain with {second.name}", found.gain[some] < 0, "vermilion", "triangle"),
-        ("alike", found.gain[some] == 0, "grey", "rect"),
+        (f"gain with {first.name}", found.gain[some] > EQUAL, "blue", "circle"),
+        (f"gain with {second.name}", found.gain[some] < -EQUAL, "vermilion", "triangle"),
+        ("alike", np.abs(found.gain[some]) <= EQUAL, "grey", "rect"),
     )
     texts = [_text(found, place) for place in some]
     drawn = [
@@ -210,9 +212,11 @@ def _named(found: ByUser, first: Run, second: Run) -> None:
             names = _names(first, hashed=found.pairs is None)
         order = np.argsort(-found.gain, kind="stable")
         for title, some, run in (
-            (f"Gain most with {first.name}", order[:NAMED], first),
-            (f"Gain most with {second.name}", order[::-1][:NAMED], second),
+            (f"Gain most with {first.name}", order[: min(NAMED, found.gained)], first),
+            (f"Gain most with {second.name}", order[::-1][: min(NAMED, found.lost)], second),
         ):
+            if not len(some):
+                continue
             st.markdown(f"**{words.plain(title)}**")
             for one in some:
                 user = names.get(int(found.users[one]))

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.lessons.inside import FILMS, USERS, Course, Inside, Options
-from pages.components import charts
+from pages.components import charts, words
 from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
 from pages.components.films import Marks, films
@@ -30,7 +30,7 @@ def draw(options: Options, found: Course, shown: int) -> None:
 
 def _network_card(options: Options, found: Course, shown: int) -> None:
     now = found.frames[shown]
-    same, other = (_signed(value, 2) for value in now.alike)
+    same, other = (_signed(value) for value in now.alike)
     silent = "" if not now.silent else f" **{now.silent}** of {options.hidden} units give the same for everybody."
     chart_card(
         f"Person {options.person} in the network, epoch {shown}",
@@ -126,5 +126,5 @@ def _error_card(found: Course, shown: int) -> None:
     )
 
 
-def _signed(value: float, digits: int = 2) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
+def _signed(value: float) -> str:
+    return words.signed(value, 2)
