@@ -385,6 +385,16 @@ def test_no_control_of_the_form_keeps_a_number_to_itself():
         assert not [control.key for control in app.number_input if control.proto.has_min or control.proto.has_max]
 
 
+def test_a_control_moved_together_with_the_preset_breaks_nothing():
+    """Both changes come in one message where a page is slow, and the preset's takes the form's controls away."""
+    app = visit(TRAIN)
+    app.selectbox(key="preset").set_value("deep-user")
+    app.selectbox(key="train.dataset.name").set_value("toy")
+    app.slider(key="train.model.dropout").set_value(0.25)
+    app.text_input(key="train.model.layers").set_value("9")
+    assert not [error.value for error in app.run().exception]
+
+
 def listed(app: AppTest) -> tuple[str, list[str]]:
     """The heading of the pinned user's list, and its columns."""
     heading = next(element.value for element in app.markdown if "would get" in element.value)

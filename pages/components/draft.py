@@ -65,6 +65,11 @@ def config() -> RunConfig:
     return parse(merge({}, values()))
 
 
+def is_gone(path: str) -> bool:
+    """Whether the control of a field was forgotten since it was moved: by another's change, sent together with its own, that came first."""
+    return widget_key(path) not in st.session_state
+
+
 def widget_key(path: str) -> str:
     """Session-state key of a field's widget."""
     return f"{PREFIX}{path}"

@@ -152,19 +152,26 @@ def _fill(path: str) -> str:
 
 
 def _take(path: str, part: str = "") -> None:
+    control = f"{path}.{part}" if part else path
+    if draft.is_gone(control):
+        return
     kind, optional = _kind(about(path))
-    value = st.session_state[draft.widget_key(f"{path}.{part}" if part else path)]
+    value = st.session_state[draft.widget_key(control)]
     if kind is str and optional:
         value = value or None
     draft.put(path, value.isoformat() if isinstance(value, date) else value)
 
 
 def _take_segment(path: str, rest: list[str]) -> None:
+    if draft.is_gone(path):
+        return
     picked = st.session_state[draft.widget_key(path)]
     draft.put(path, rest[0] if picked == MORE else picked)
 
 
 def _take_widths(path: str) -> None:
+    if draft.is_gone(path):
+        return
     text = st.session_state[draft.widget_key(path)]
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
     whole = (bool(parts) or _may_be_empty(about(path))) and all(part.removeprefix("-").isdigit() for part in parts)

@@ -199,7 +199,7 @@ def _dataset() -> None:
         names,
         key=key,
         format_func=titles.dataset_title,
-        on_change=lambda: draft.put(path, st.session_state[key]),
+        on_change=lambda: None if draft.is_gone(path) else draft.put(path, st.session_state[key]),
         help=f"{about}\n\nYour own ratings: upload them on the Data page.",
     )
 

@@ -67,7 +67,8 @@ def _menu() -> None:
 
 
 def _take() -> None:
-    draft.put(NAME, st.session_state[draft.widget_key(NAME)])
+    if not draft.is_gone(NAME):
+        draft.put(NAME, st.session_state[draft.widget_key(NAME)])
     for section in OF_RATINGS:
         if not applies(section):
             draft.reset(section)
@@ -147,6 +148,8 @@ def _refeeding() -> None:
 
 
 def _take_refeeding() -> None:
+    if draft.is_gone("refeed.target"):
+        return
     choice = st.session_state[draft.widget_key("refeed.target")]
     st.session_state.pop(draft.widget_key("refeed.steps"), None)
     if choice == REFEED_OFF:
