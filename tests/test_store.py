@@ -9,6 +9,7 @@ import re
 import sqlite3
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,23 @@ GONE = Identity(current().host, current().pid, "0-1")
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = RunStore(f"sqlite:///{tmp_path / 'deep' / 'runs.db'}", tmp_path / "artifacts")
+def store(store_url, tmp_path):
+    store = RunStore(store_url, tmp_path / "artifacts")
     yield store
     store.close()
+
+
+@contextmanager
+def nobody_writes(store):
+    """Another process has begun to write and does not end; the connection that keeps the others waiting."""
+    engine = database.connect(store.url)
+    with engine.execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE runs, metrics IN EXCLUSIVE MODE"))
+        connection.execute(text("UPDATE runs SET note = 'half-way'"))
+        yield connection
+        connection.rollback()
+    engine.dispose()
 
 
 def brought_to(store, state):
@@ -63,7 +77,7 @@ def test_runs_are_listed_newest_first_whatever_the_clock_says(store, monkeypatch
     ids = [store.create(CONFIG).id for _ in range(3)]
     assert [run.id for run in store.list()] == ids[::-1]
     assert [run.id for run in store.list(limit=1)] == ids[-1:]
-    assert list(store.waiting(2)) == ids[:2]
+    assert [one.id for one in store.waiting()] == ids
     assert store.list(states=["running"]) == []
     assert store.counts() == {state: 3 if state == "queued" else 0 for state in STATES}
 
@@ -91,8 +105,9 @@ def test_one_of_many_threads_gets_the_run(store):
     assert store.get(run.id).attempts == 1
 
 
-def test_one_of_many_processes_gets_the_run(store):
+def test_one_of_many_processes_gets_the_run(tmp_path):
     context = multiprocessing.get_context("spawn")
+    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path)
     barrier, results = context.Barrier(4), context.SimpleQueue()
     run = store.create(CONFIG)
     crowd = [context.Process(target=standin.contend, args=(store.url, str(store.artifacts), run.id, barrier, results)) for _ in range(4)]
@@ -104,6 +119,7 @@ def test_one_of_many_processes_gets_the_run(store):
     row = store.get(run.id)
     assert (row.state, row.attempts) == ("running", 1)
     assert row.pid in {process.pid for process in crowd}
+    store.close()
 
 
 def test_processes_that_open_and_write_one_new_database_at_once_lose_nothing(tmp_path):
@@ -121,13 +137,13 @@ def test_processes_that_open_and_write_one_new_database_at_once_lose_nothing(tmp
     store.close()
 
 
-def test_threads_that_open_one_new_database_at_once_agree(tmp_path):
+def test_threads_that_open_one_new_database_at_once_agree(store_url, tmp_path):
     errors, barrier = [], threading.Barrier(6)
 
     def open_it():
         barrier.wait()
         try:
-            RunStore(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path).close()
+            RunStore(store_url, tmp_path).close()
         except Exception as error:
             errors.append(error)
 
@@ -225,13 +241,15 @@ def test_what_may_be_asked_in_which_state(store, state, want, then):
 def test_a_resumed_run_is_the_daemons_and_starts_counting_again(store):
     run = store.create(CONFIG, queue="foreground")
     assert run.process == current()
-    assert list(store.waiting(5)) == []
+    assert store.waiting() == []
+    assert not store.anybody_waits()
     store.claim(run.id)
     store.finish(run.id, "failed", error="The disk was full.")
     assert store.get(run.id).error == "The disk was full."
     again = store.ask(run.id, "run")
     assert (again.queue, again.attempts, again.strikes, again.error) == ("daemon", 0, 0, None)
-    assert list(store.waiting(5)) == [run.id]
+    assert [one.id for one in store.waiting()] == [run.id]
+    assert store.anybody_waits()
 
 
 @pytest.mark.parametrize(
@@ -320,25 +338,19 @@ def test_a_database_that_takes_no_rows_kills_no_training(tmp_path, monkeypatch, 
     store.close()
 
 
-def test_a_lock_that_passes_is_waited_for(store, tmp_path, monkeypatch):
+def test_a_lock_that_passes_is_waited_for(store):
     run = store.create(CONFIG)
-    blocker = sqlite3.connect(tmp_path / "deep" / "runs.db", isolation_level=None, check_same_thread=False)
-    blocker.execute("BEGIN IMMEDIATE")
-    timer = threading.Timer(0.3, lambda: blocker.execute("ROLLBACK"))
-    timer.start()
-    assert store.add_metrics(run.id, [MetricRow(1, "loss", 0.5, 1, 1)])
-    timer.join()
-    blocker.close()
+    with nobody_writes(store) as connection:
+        timer = threading.Timer(0.3, connection.rollback)
+        timer.start()
+        assert store.add_metrics(run.id, [MetricRow(1, "loss", 0.5, 1, 1)])
+        timer.join()
 
 
-def test_reading_waits_for_no_writer(store, tmp_path):
+def test_reading_waits_for_no_writer(store):
     run = store.create(CONFIG)
-    blocker = sqlite3.connect(tmp_path / "deep" / "runs.db", isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    blocker.execute("UPDATE runs SET note = 'half-way'")
-    assert store.get(run.id).note == ""
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    with nobody_writes(store):
+        assert store.get(run.id).note == ""
 
 
 def test_writing_waits_for_no_reader(tmp_path, monkeypatch):
@@ -355,6 +367,36 @@ def test_writing_waits_for_no_reader(tmp_path, monkeypatch):
     store.close()
 
 
+def test_the_line_is_the_same_on_every_database(store):
+    ids = [store.create({"training": {"epochs": 1, "device": device}}, owner=owner).id for owner, device in (("a", "cpu"), ("a", "cuda"))]
+    ids.append(store.create({}, owner="b").id)
+    assert [(one.id, one.device) for one in store.waiting()] == [(ids[0], "cpu"), (ids[2], "auto"), (ids[1], "cuda")]
+    store.move(ids[1], "up")
+    assert [one.id for one in store.waiting()] == [ids[1], ids[2], ids[0]]
+    assert store.assign(ids[1], "cpu/1") and store.claim(ids[1]) and not store.assign(ids[1], "cpu/1")
+    assert [one.id for one in store.waiting()] == [ids[2], ids[0]]
+    with pytest.raises(InputError, match="only a run that waits"):
+        store.move(ids[1], "up")
+
+
+def test_who_adds_runs_at_once_gets_no_more_than_his_limit(store):
+    barrier, refused = threading.Barrier(6), []
+
+    def add():
+        barrier.wait()
+        try:
+            store.create(CONFIG, owner="a", limit=2)
+        except InputError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=add) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(store.list()), len(refused)) == (2, 4)
+
+
 def test_a_running_run_is_not_deleted(store):
     run = brought_to(store, "running")
     with pytest.raises(InputError, match="stop it before"):
@@ -362,18 +404,29 @@ def test_a_running_run_is_not_deleted(store):
     assert store.get(run.id).state == "running"
 
 
-def test_a_newer_store_is_refused(tmp_path):
-    url = f"sqlite:///{tmp_path / 'runs.db'}"
-    RunStore(url, tmp_path).close()
-    engine = create_engine(url)
+def test_a_newer_store_is_refused(store_url, tmp_path):
+    RunStore(store_url, tmp_path).close()
+    engine = create_engine(store_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE encore_schema SET version = 99"))
     engine.dispose()
-    with pytest.raises(InputError, match="newer Encore"):
-        RunStore(url, tmp_path)
+    with pytest.raises(InputError, match=r"newer Encore \(its schema is 99, .*: update Encore, let ENCORE_STORE name"):
+        RunStore(store_url, tmp_path)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite:////dev/null/x.db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysql://x/y",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////dev/null/x.db",
+        "postgresql+asyncpg://x/y",
+        "postgresql://x@/y?host=/dev/null",
+        "postgres://x@127.0.0.1:1/y",
+    ],
+)
 def test_a_url_that_is_no_store_is_told(tmp_path, url):
     with pytest.raises(InputError):
         RunStore(url, tmp_path)
@@ -381,7 +434,7 @@ def test_a_url_that_is_no_store_is_told(tmp_path, url):
 
 def test_a_file_that_is_no_database_is_told(tmp_path):
     (tmp_path / "runs.db").write_bytes(b"x" * 4096)
-    with pytest.raises(InputError, match="cannot be opened"):
+    with pytest.raises(InputError, match=r"damaged \(file is not a database\): put a backup back by `python -m engine store restore"):
         RunStore(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path)
 
 

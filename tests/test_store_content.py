@@ -19,8 +19,8 @@ CONFIG = {"model": {"name": "autoencoder"}, "training": {"epochs": 7}}
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = RunStore(f"sqlite:///{tmp_path / 'deep' / 'runs.db'}", tmp_path / "artifacts")
+def store(store_url, tmp_path):
+    store = RunStore(store_url, tmp_path / "artifacts")
     yield store
     store.close()
 
@@ -73,6 +73,30 @@ def test_log_lines_come_back_in_order(store):
     for n in range(5):
         store.log(run.id, f"line {n}")
     assert [line for _, line in store.logs(run.id, last=3)] == ["line 2", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize("odd", ["a\x00b", "caf\udce9.csv", "\ud83d", "🎬 é", "''; DROP TABLE runs;--", "%s %(x)s :y"])
+def test_odd_letters_break_nothing(store, odd):
+    run = store.create({"dataset": {"name": odd, odd: 1}})
+    store.log(run.id, odd)
+    store.watch(run.id, odd)
+    store.add_list(run.id, 1, "run", odd, [{"item": odd}])
+    store.add_facts(run.id, {"users": [odd]})
+    kept = store.get(run.id)
+    name = kept.watch_user
+    assert name == odd if odd.isprintable() else name == odd.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    assert (store.logs(run.id)[0][1], kept.facts, kept.config["dataset"]["name"]) == (name, {"users": [name]}, name)
+    assert store.lists(run.id, odd)[0]["items"] == [{"item": name}]
+    assert store.find(odd) is None
+
+
+def test_rows_come_in_the_same_order_from_every_database(store):
+    run, names = store.create(CONFIG), ["b/a", "B_a", "b", "é", "B", "a b", "z"]
+    store.add_metrics(run.id, [MetricRow(step, name, 1.0, 1, 1) for step in (2, 1) for name in names])
+    for name in names:
+        store.add_list(run.id, 1, "run", name, [])
+    assert store.metrics(run.id)["name"].tolist() == sorted(names) * 2
+    assert [row["user_id"] for row in store.lists(run.id)] == sorted(names)
 
 
 def test_facts_are_merged(store):

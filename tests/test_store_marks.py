@@ -22,6 +22,7 @@ from engine.errors import InputError
 from engine.settings import settings
 from engine.store import RunStore
 from engine.store.marks import MOST_TAGS, REMARK_LENGTH, TAG_LENGTH, checked_remark, checked_tags
+from engine.store.migrations import VERSION
 
 VERSION_1 = """
 CREATE TABLE encore_schema (version INTEGER NOT NULL, PRIMARY KEY (version));
@@ -57,8 +58,8 @@ OLD = ("0123456789ab", "jolly-lynx-42")
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path / "artifacts")
+def store(store_url, tmp_path):
+    store = RunStore(store_url, tmp_path / "artifacts")
     yield store
     store.close()
 
@@ -169,7 +170,7 @@ def test_an_old_store_is_brought_up_once(old, tmp_path):
         thread.join()
     assert errors == []
     with sqlite3.connect(tmp_path / "old.db") as connection:
-        assert connection.execute("SELECT version FROM encore_schema ORDER BY version").fetchall() == [(1,), (2,)]
+        assert connection.execute("SELECT version FROM encore_schema ORDER BY version").fetchall() == [(1,), (VERSION,)]
     connection.close()
 
 

@@ -6,18 +6,23 @@ import logging
 import math
 import time
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from engine.files import no_room
 from engine.store import tables
-from engine.store.database import Database
+from engine.store.database import LAST_MOMENT, Database
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger("encore.store")
+_METRICS = {"step": "int64", "name": "str", "value": "float64", "epoch": "float64", "seconds": "float64"}
+_KINDS: tuple[Any, ...] = (int, str, (float, int, type(None)), (float, int), (float, int))
 
 
 class MetricRow(NamedTuple):
@@ -33,8 +38,8 @@ class MetricRow(NamedTuple):
 class Records(Database):
     """Rows under a run's id. Reading never waits for a writer."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, *, patience: float = 0.0, create: bool = True) -> None:
+        super().__init__(url, patience=patience, create=create)
         self._unwritten: dict[str, list[MetricRow]] = {}
 
     def add_metrics(self, run_id: str, rows: Iterable[MetricRow]) -> bool:
@@ -45,6 +50,9 @@ class Records(Database):
 
         Returns:
             Whether everything is in the database now.
+
+        Raises:
+            OperationalError: the disk is full.
         """
         pending = self._unwritten.setdefault(run_id, [])
         # Plain numbers, for a database driver takes no numpy ones.
@@ -59,23 +67,35 @@ class Records(Database):
         try:
             self._upsert(tables.metrics, list(values.values()))
         except OperationalError as error:
+            if no_room(error):
+                raise
             _log.warning("%d metric rows of run %s wait for the database: %s", len(pending), run_id, error.orig)
             return False
         pending.clear()
         return True
 
+    def _written(self, run_id: str) -> bool:
+        """Write the points that still wait, for the last time; whether all are in the database."""
+        if self._unwritten.get(run_id):
+            with suppress(OperationalError):
+                self.add_metrics(run_id, [])
+        return not self._unwritten.pop(run_id, None)
+
     def metrics(self, run_id: str, after_step: int = -1, names: Collection[str] | None = None) -> pd.DataFrame:
         """Columns step, name, value, epoch, seconds; the rows after a step, sorted by step and name."""
-        import pandas as pd
 
         table = tables.metrics.c
         query = sa.select(table.step, table.name, table.value, table.epoch, table.seconds)
-        query = query.where(table.run_id == run_id, table.step > after_step).order_by(table.step, table.name)
+        query = query.where(table.run_id == run_id, table.step > after_step).order_by(table.step)
         if names is not None:
             query = query.where(table.name.in_(tuple(names)))
         rows = self._read(lambda connection: connection.execute(query).all())
-        frame = pd.DataFrame(rows, columns=["step", "name", "value", "epoch", "seconds"])
-        return frame.astype({"step": "int64", "name": "str", "value": "float64", "epoch": "float64", "seconds": "float64"})
+        try:
+            return _curve(rows)
+        except (ValueError, TypeError, OverflowError):
+            whole = [row for row in rows if all(isinstance(value, kinds) for value, kinds in zip(row, _KINDS, strict=True))]
+            _log.warning("%d metric rows of run %s are damaged and left out", len(rows) - len(whole), run_id)
+            return _curve(whole)
 
     def add_list(self, run_id: str, epoch: int, model: str, user_id: str, items: Sequence[dict[str, Any]]) -> None:
         """Keep the top list that a model gave a user after an epoch; one of the same epoch, model and user is replaced."""
@@ -89,10 +109,12 @@ class Records(Database):
         if user_id is not None:
             inner = inner.where(table.user_id == user_id)
         found = inner.subquery().c
-        query = sa.select(found.epoch, found.model, found.user_id, found["items"]).order_by(found.epoch, found.model, found.user_id)
+        query = sa.select(found.epoch, found.model, found.user_id, found["items"]).order_by(found.epoch)
         if last is not None:
             query = query.where(found.place <= last)
-        return self._read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+        rows = self._read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+        whole = [row for row in rows if isinstance(row["epoch"], int) and _is_list(row["items"])]  # bits flip
+        return sorted(whole, key=itemgetter("epoch", "model", "user_id"))
 
     def log(self, run_id: str, text: str) -> None:
         """Append a line to the run's log."""
@@ -102,4 +124,21 @@ class Records(Database):
         """The latest lines of the run's log, oldest first: (seconds since 1970, text)."""
         table = tables.logs.c
         query = sa.select(table.time, table.text).where(table.run_id == run_id).order_by(table.number.desc()).limit(last)
-        return self._read(lambda connection: [(row.time, row.text) for row in connection.execute(query)][::-1])
+        rows = self._read(lambda connection: [(row.time, row.text) for row in connection.execute(query)][::-1])
+        return [(moment, text) for moment, text in rows if isinstance(text, str) and _is_moment(moment)]  # bits flip
+
+
+def _curve(rows: Sequence[Any]) -> pd.DataFrame:
+    """Metric rows in order; by name not in the query, for each database has an alphabet of its own."""
+    import pandas as pd
+
+    return pd.DataFrame(sorted(rows, key=itemgetter(0, 1)), columns=[*_METRICS]).astype(_METRICS)
+
+
+def _is_list(items: Any) -> bool:
+    """Whether these are titles of a list, each with its score."""
+    return isinstance(items, list) and all(isinstance(item, dict) and item.keys() >= {"item"} for item in items)
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value < LAST_MOMENT

@@ -39,6 +39,9 @@ class Run:
         note: what it is at, such as "reading data".
         host, pid, process_started: the process that has or last had it.
         starred, tags, remark: what people marked and wrote on it, see `engine.store.marks`.
+        owner: who takes turns with others in the queue: a browser, the command line ("cli"), or nobody ("").
+        slot: what it runs on, such as "cpu/1" or "cuda:0/1"; what it ran on last; None in the foreground.
+        sweep, trial, repeat: the sweep that it belongs to, which of its trials it is, and which repetition of that trial; from 0.
     """
 
     id: str
@@ -68,6 +71,11 @@ class Run:
     starred: bool
     tags: list[str]
     remark: str
+    owner: str = ""
+    slot: str | None = None
+    sweep: str | None = None
+    trial: int | None = None
+    repeat: int | None = None
 
     @property
     def process(self) -> Identity | None:
@@ -92,7 +100,16 @@ def answer(run: Run, want: str) -> dict[str, Any]:
         if run.state == "finished":
             raise InputError(f"Run '{run.name}' has finished: start a new one with more epochs to train on.")
         # Whoever made it, its process is gone: from here on it is the daemon's.
-        fresh = {"state": "queued", "want": want, "queue": "daemon", "error": None, "attempts": 0, "strikes": 0, "finished": None}
+        fresh = {
+            "state": "queued",
+            "want": want,
+            "queue": "daemon",
+            "error": None,
+            "attempts": 0,
+            "strikes": 0,
+            "finished": None,
+            "slot": None,
+        }
         return ({} if run.want == want else {"want": want}) if run.state == "queued" else fresh
     now = {"want": want, "finished": time.time()}
     if want == "stop":

@@ -9,48 +9,69 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from engine.errors import InputError
 from engine.processes import Identity, current
 from engine.store import artifacts, marks, names, tables
-from engine.store.records import Records
+from engine.store.line import Line
+from engine.store.rows import run_of, usable
+from engine.store.shelf import Shelf
 from engine.store.states import GOES_ON, STATES, STRIKES, Run, Wish, answer
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
+from engine.store.sweeps import Place, Sweeps
 
 Runs = list[Run]
 _COLUMNS = [tables.runs.c[field.name] for field in fields(Run)]
 _RUN = tables.runs.c
 
 
-class RunStore(Records):
-    """Runs, their rows and their artifacts.
+class RunStore(Shelf, Line, Sweeps):
+    """Runs, their rows and their artifacts, the line of those that wait, and sweeps.
 
     Args:
         url: an SQLAlchemy URL: `sqlite:////abs/path.db`, `postgresql+psycopg://...`.
         artifacts: the folder of the runs' folders.
+        patience: as of `Database`.
+        create: as of `Database`.
 
     Raises:
         InputError: the URL is no store's, cannot be opened, or a newer Encore wrote it.
     """
 
-    def __init__(self, url: str, artifacts: Path) -> None:
-        super().__init__(url)
-        self.artifacts = Path(artifacts).absolute()
+    def __init__(self, url: str, artifacts: Path, *, patience: float = 0.0, create: bool = True) -> None:
+        super().__init__(url, artifacts, patience=patience, create=create)
         self._claims: dict[str, Identity] = {}
 
     # --- runs: made, read, deleted ---
 
-    def create(self, config: dict[str, Any], *, queue: str = "daemon", watch_user: str | None = None, want: str = "run") -> Run:
-        """Insert a queued run. A foreground run is bound to this process, which is to claim it."""
+    def create(
+        self,
+        config: dict[str, Any],
+        *,
+        queue: str = "daemon",
+        watch_user: str | None = None,
+        want: str = "run",
+        owner: str = "",
+        limit: int | None = None,
+        place: Place | None = None,
+    ) -> Run:
+        """Insert a queued run. A foreground run is bound to this process, which is to claim it.
+
+        Args:
+            owner: who takes turns with others in the queue, see `Run.owner`.
+            limit: of the owner's runs that wait or run, this one included.
+            place: in a sweep, where it belongs to one.
+
+        Raises:
+            InputError: the owner has that many already.
+            TakenError: the place is not free, or its sweep does not run any more.
+        """
         training = config.get("training")
         values: dict[str, Any] = {
             "id": secrets.token_hex(6),
@@ -61,19 +82,25 @@ class RunStore(Records):
             "created": time.time(),
             "epochs": (training.get("epochs") if isinstance(training, dict) else None) or 0,
             "watch_user": watch_user,
+            "owner": owner,
         }
         if queue == "foreground":
             values.update(_owner(current()))
+        values |= place._asdict() if place else {}
 
         def insert(connection: sa.Connection) -> Run:
-            return _run(connection.execute(tables.runs.insert().values(**values).returning(*_COLUMNS)).one())
+            self._check_room(connection, owner, limit)
+            if place:
+                self._take(connection, place)
+            return run_of(connection.execute(tables.runs.insert().values(**values).returning(*_COLUMNS)).one())
 
         for _ in range(100):
             values["name"] = names.propose()
             try:
                 return self._write(insert)
-            except IntegrityError:  # the name is taken
-                continue
+            except IntegrityError:  # the name is taken, or the connection was lost just after the run had been inserted
+                if (run := self.find(values["id"])) is not None:
+                    return run
         raise InputError("No free run name was found: delete runs that are no longer needed.")
 
     def get(self, run: str) -> Run:
@@ -91,23 +118,20 @@ class RunStore(Records):
         except InputError:
             return None
 
-    def list(self, states: Iterable[str] | None = None, limit: int | None = None) -> Runs:
-        """Runs, newest first, of any state or of these."""
+    def list(self, states: Iterable[str] | None = None, limit: int | None = None, *, queue: str | None = None) -> Runs:
+        """Runs, newest first, of any state or of these, of any queue or of this one."""
         query = sa.select(*_COLUMNS).order_by(_RUN.number.desc()).limit(limit)
         if states is not None:
             query = query.where(_RUN.state.in_(tuple(states)))
-        return self._read(lambda connection: [_run(row) for row in connection.execute(query)])
+        if queue is not None:
+            query = query.where(_RUN.queue == queue)
+        return self._read(lambda connection: [run for row in connection.execute(query) if usable(run := run_of(row))])
 
     def counts(self) -> dict[str, int]:
         """How many runs are in each of `STATES`."""
         query = sa.select(_RUN.state, sa.func.count()).group_by(_RUN.state)
         found = {row[0]: row[1] for row in self._read(lambda connection: connection.execute(query).all())}
         return {state: found.get(state, 0) for state in STATES}
-
-    def waiting(self, limit: int) -> Sequence[str]:
-        """Ids of the runs that wait for the daemon, oldest first."""
-        query = sa.select(_RUN.id).where(_RUN.state == "queued", _RUN.queue == "daemon").order_by(_RUN.number).limit(limit)
-        return self._read(lambda connection: connection.execute(query).scalars().all())
 
     def delete(self, run_id: str) -> None:
         """Remove a run, its rows and its artifacts.
@@ -127,14 +151,17 @@ class RunStore(Records):
 
     # --- what people want ---
 
-    def ask(self, run_id: str, want: str) -> Run:
+    def ask(self, run_id: str, want: str, *, limit: int | None = None) -> Run:
         """Tell a run to `run`, to `step` (one more epoch, then pause), `pause` or `stop`; a run that does so already is left as it is.
+
+        Args:
+            limit: of its owner's runs that wait or run, where it is to go on.
 
         Returns:
             The run as it now is. A running one obeys at its next batch.
 
         Raises:
-            InputError: the run's state does not allow it.
+            InputError: the run's state does not allow it, or the limit.
         """
         if want not in (*GOES_ON, "pause", "stop"):
             raise InputError(f"A run can be told to run, step, pause or stop, not to '{want}'.")
@@ -144,7 +171,9 @@ class RunStore(Records):
             values = answer(run, want)
             if not values:
                 return run
-            return _run(connection.execute(tables.runs.update().where(_RUN.id == run.id).values(**values).returning(*_COLUMNS)).one())
+            if values.get("state") == "queued":
+                self._check_room(connection, run.owner, limit)
+            return run_of(connection.execute(tables.runs.update().where(_RUN.id == run.id).values(**values).returning(*_COLUMNS)).one())
 
         return self._write(change)
 
@@ -172,7 +201,8 @@ class RunStore(Records):
     def tags(self) -> Sequence[str]:
         """Every tag that some run has, sorted as people sort."""
         found = self._read(lambda connection: connection.execute(sa.select(_RUN.tags)).scalars().all())
-        return sorted({tag for tags in found for tag in tags}, key=str.casefold)
+        lists = [tags for tags in found if isinstance(tags, list)]
+        return sorted({tag for tags in lists for tag in tags if isinstance(tag, str)}, key=str.casefold)
 
     def watch(self, run_id: str, user_id: str | None) -> None:
         """Name the user whose top list the run is to write as it trains."""
@@ -218,6 +248,10 @@ class RunStore(Records):
         rows = self._update(run_id, values, _RUN.state == "running", *self._mine(run_id))
         return Wish(rows[0].want, rows[0].watch_user) if rows else Wish("stop", None)
 
+    def vouch(self, run_id: str) -> None:
+        """Say that a run on this machine lives, for whoever looks after its process, which may be too busy to `beat`."""
+        self._update(run_id, {"heartbeat": time.time()}, _RUN.state == "running", _RUN.host == current().host)
+
     def add_facts(self, run_id: str, facts: dict[str, Any]) -> None:
         """Merge what became known of the run into `Run.facts`, key by key; NaN becomes None."""
 
@@ -232,10 +266,7 @@ class RunStore(Records):
         a person asked it to go on is queued again, and one that paused while a stop was asked is stopped."""
         if state not in STATES or state in ("queued", "running"):
             raise ValueError(f"a run cannot end as '{state}'")
-        if self._unwritten.get(run_id):
-            self.add_metrics(run_id, [])
-        if self._unwritten.pop(run_id, None):
-            self.log(run_id, "Some points of the curves could not be written to the database and are missing.")
+        missing = not self._written(run_id)
         ends: Any = state
         if state in ("paused", "stopped"):
             again = sa.and_(_RUN.want == "run", _RUN.queue == "daemon")
@@ -243,19 +274,22 @@ class RunStore(Records):
         values: dict[str, Any] = {"state": ends, "error": error, "finished": time.time()}
         if summary is not None:
             values["summary"] = summary
-        self._update(run_id, values, _RUN.state == "running", *self._mine(run_id))
+        self._update(run_id, values, _RUN.state == "running", *self._mine(run_id), last=True)
         self._claims.pop(run_id, None)
+        if missing:
+            with suppress(OperationalError):
+                self.log(run_id, "Some points of the curves could not be written to the database and are missing.")
 
     # --- a process that is gone, or is to go ---
 
-    def lose(self, run: Run, reason: str, *, requeue: bool = True) -> Run | None:
-        """Settle a run whose process is gone: stopped or paused if that was wanted, else queued again from its
-        checkpoint, else `crashed` (when it was lost `STRIKES` times without a new epoch, belongs to no queue, or
-        `requeue` is False).
+    def lose(self, run: Run, reason: str, *, then: Literal["queued", "crashed", "failed"] = "queued") -> Run | None:
+        """Settle a run whose process is gone: stopped or paused if that was wanted, else as `then` says.
 
         Args:
             run: the row as it was read; nothing happens if it has changed hands since.
-            reason: a sentence, for the log and for the error of a crashed run.
+            reason: a sentence, for the log and for the error of a crashed or failed run.
+            then: "queued" to go on from its checkpoint, which becomes "crashed" when the run was lost `STRIKES` times without a
+                new epoch or belongs to no queue; "failed" where another try would end alike.
 
         Returns:
             The run as it now is, or None if it was no longer the one.
@@ -268,69 +302,36 @@ class RunStore(Records):
             if row is None:
                 return None
             strikes = 1 if row.epoch > row.mark else row.strikes + 1
-            values: dict[str, Any] = {"strikes": strikes, "mark": row.epoch, "finished": time.time(), "error": None}
+            values: dict[str, Any] = {"strikes": strikes, "mark": row.epoch, "finished": time.time(), "error": None, "slot": None}
             if row.want not in GOES_ON:
                 values["state"] = "stopped" if row.want == "stop" else "paused"
-            elif row.queue == "daemon" and requeue and strikes < STRIKES:
+            elif then == "failed":
+                values |= {"state": "failed", "error": reason}
+            elif row.queue == "daemon" and then == "queued" and strikes < STRIKES:
                 values["state"] = "queued"
             else:
                 tried = f" That happened {strikes} times without a new epoch." if strikes >= STRIKES else ""
                 values |= {"state": "crashed", "error": f"{reason}{tried} Resume it to go on from its last checkpoint."}
             connection.execute(tables.logs.insert().values(run_id=run.id, time=time.time(), text=f"{reason} Now {values['state']}."))
-            return _run(connection.execute(tables.runs.update().where(_RUN.id == run.id).values(**values).returning(*_COLUMNS)).one())
+            return run_of(connection.execute(tables.runs.update().where(_RUN.id == run.id).values(**values).returning(*_COLUMNS)).one())
 
-        return self._write(settle)
-
-    # --- artifacts ---
-
-    def save(self, run_id: str, name: str, tensors: dict[str, torch.Tensor | np.ndarray], meta: dict[str, Any]) -> None:
-        """Replace an artifact atomically. Metrics that still wait for the database go first, so that a run that goes on
-        from this checkpoint has lost none.
-
-        Raises:
-            OSError: the disk does not take it, or the database not the metrics; the old artifact is untouched.
-        """
-        path = artifacts.file(self.artifacts, run_id, name)
-        if not self.add_metrics(run_id, []):
-            raise OSError(f"'{name}' was not saved: the database does not take the metrics that belong before it")
-        artifacts.save(path, tensors, meta)
-
-    def load(self, run_id: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """Tensors on the CPU, and the meta they were saved with; InputError if there are none."""
-        return artifacts.load(artifacts.file(self.artifacts, run_id, name))
-
-    def discard(self, run_id: str, name: str) -> None:
-        """Remove an artifact that nobody needs any more; one that is not there is no error."""
-        artifacts.file(self.artifacts, run_id, name).unlink(missing_ok=True)
-
-    def has(self, run_id: str, name: str) -> bool:
-        """Whether the artifact exists."""
-        return artifacts.file(self.artifacts, run_id, name).exists()
-
-    def changed(self, run_id: str, name: str) -> float:
-        """When the artifact was last replaced, in seconds since 1970; 0 where there is none."""
-        path = artifacts.file(self.artifacts, run_id, name)
-        return path.stat().st_mtime if path.exists() else 0.0
+        return self._write(settle, last=True)
 
     def _get(self, connection: sa.Connection, run: str, *, lock: bool = False) -> Run:
         query = sa.select(*_COLUMNS).where(sa.or_(_RUN.id == run, _RUN.name == run))
         row = connection.execute(query.with_for_update() if lock else query).one_or_none()
         if row is None:
             raise InputError(f"There is no run '{run}'.")
-        return _run(row)
+        return run_of(row)
 
-    def _update(self, run_id: str, values: dict[str, Any], *where: sa.ColumnElement[bool]) -> Runs:
-        """One conditional UPDATE … RETURNING; the run as it now is, or nothing."""
+    def _update(self, run_id: str, values: dict[str, Any], *where: sa.ColumnElement[bool], last: bool = False) -> Runs:
+        """One conditional UPDATE … RETURNING; the run as it now is, or nothing. `last`: as in `_write`."""
         statement = tables.runs.update().where(_RUN.id == run_id, *where).values(**values).returning(*_COLUMNS)
-        return self._write(lambda connection: [_run(row) for row in connection.execute(statement).all()])
+        return self._write(lambda connection: [run_of(row) for row in connection.execute(statement).all()], last=last)
 
     def _mine(self, run_id: str) -> Sequence[sa.ColumnElement[bool]]:
         claim = self._claims.get(run_id)
         return _same(claim) if claim else ()
-
-
-def _run(row: Any) -> Run:
-    return Run(*row[: len(_COLUMNS)])
 
 
 def _owner(identity: Identity) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""The tables of the run store."""
+"""The tables of the run store as they are now; `engine.store.migrations` leads older ones here and says how to change one."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, false
 
-VERSION = 2
+from engine.store.words import String, Text
+
 metadata = MetaData()
 
 versions = Table("encore_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
@@ -44,7 +45,40 @@ runs = Table(
     Column("starred", Boolean, nullable=False, server_default=false()),
     Column("tags", JSON, nullable=False, server_default="[]"),
     Column("remark", Text, nullable=False, server_default=""),
+    # Whose it is in the queue, what it runs on, and its turn: see `engine.store.line`.
+    Column("owner", String(64), nullable=False, server_default=""),
+    Column("slot", String(32)),
+    Column("place", Double),
+    Column("served", Integer),
+    # Of a run that belongs to a sweep: which of its trials it is, and which repetition of that trial.
+    Column("sweep", String(12)),
+    Column("trial", Integer),
+    Column("repeat", Integer),
     Index("runs_state", "state", "number"),
+    # Nobody can ask for a trial twice, whatever died in between.
+    Index("runs_sweep", "sweep", "trial", "repeat", unique=True),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(12), nullable=False, unique=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("config", JSON, nullable=False),
+    # NULL until the first run tells it.
+    Column("metric", String(64)),
+    Column("error", Text),
+    Column("created", Double, nullable=False),
+    Column("finished", Double),
+    # Trials are numbered in the order of asking; this many were asked for.
+    Column("asked", Integer, nullable=False, default=0),
+    # How long it has been led, counted by a clock that does not jump.
+    Column("seconds", Double, nullable=False, default=0.0),
+    # Whose its runs are in the queue, and how many of his may wait or run.
+    Column("owner", String(64), nullable=False, default=""),
+    Column("most", Integer),
 )
 
 
@@ -82,6 +116,3 @@ logs = Table(
     Column("time", Double, nullable=False),
     Column("text", Text, nullable=False),
 )
-
-ADDED = {2: (runs.c.starred, runs.c.tags, runs.c.remark)}
-"""Columns that came with a version of the schema; a database of an older one gets them, with their server defaults."""
