@@ -8,19 +8,38 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
-from engine import processes
+from sqlalchemy.exc import OperationalError
+
+from engine import endings, processes
+from engine.files import no_room
 from engine.store import GOES_ON, Run, RunStore
 
+START_SECONDS = 120.0
+"""A process that has not claimed its run after so long hangs, and is killed."""
+AWAY_SECONDS = 600.0
+"""So long a run waits for a database that does not answer."""
+AWAY_PAUSE = 1.0
+"""Seconds between two questions to such a database, by whoever looks after a run."""
+NO_ROOM = 73
+"""Exit code of a run that a full disk has ended, and that could not even write so."""
+SERVER_GONE = 255
+"""What multiprocessing tells of a process whose server died before it."""
+
+Then = Literal["queued", "crashed", "failed"]
+NICENESS = 5
+"""Of a run's process: on a busy machine the pages of those who look come first, by about three to one."""
 _log = logging.getLogger("encore.daemon")
 # Two threads that ask for one process's exit code at once can both lose it, and to start a process asks for all.
 _asking = threading.Lock()
@@ -34,56 +53,95 @@ class Job:
         url: the store's.
         artifacts: the store's.
         target: module:function, called as function(run_id, store) in the run's process.
-        preload: modules that the server imports before it forks runs. torch._dynamo is what the first optimizer
-            would import otherwise, for more than a second.
-        threads: ENCORE_THREADS of each run, unless the environment has it.
+        preload: modules that the server imports before it forks runs.
+        threads: ENCORE_THREADS of each run, unless the environment has fewer.
         patience: seconds that a run has to obey a pause or a stop before it is killed.
+        bound: a run dies when the process does that looks after it; otherwise it lives on, to be adopted.
+        environment: variables that each run gets.
+        mark: see `engine.cluster.mark`.
     """
 
     url: str
     artifacts: str
     target: str = "engine.runs:execute"
-    preload: tuple[str, ...] = ("torch", "torch._dynamo", "engine.runs")
+    preload: tuple[str, ...] = ("torch", "engine.ready")
     threads: int = 1
     patience: float = 15.0
+    bound: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+    mark: str = ""
 
 
-def warm(job: Job) -> None:
-    """Start the server that runs are forked from, and return when it is ready."""
-    process = _start(job, _nothing)
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"its first process ended with exit code {process.exitcode}")
+def warm(job: Job) -> int:
+    """Start the server that runs are forked from, and return when it is ready: the number of GPUs that PyTorch finds."""
+    told, tell = _context(job.preload).Pipe(duplex=False)
+    with told, tell:
+        process = _start(job, _count_gpus, tell)
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"its first process ended with exit code {process.exitcode}")
+        return int(told.recv()) if told.poll() else 0
 
 
-def babysit(run_id: str, job: Job, adopted: processes.Identity | None = None) -> None:
+def babysit(run_id: str, job: Job, adopted: processes.Identity | None = None, leaving: Callable[[], bool] = lambda: False) -> None:
     """Give a queued run a process, or take over the living process of a run, and see that the row is true at its end.
 
-    Returns when the process is gone, by itself or because it did not obey within `job.patience`.
+    Returns when the process is gone, by itself, because it did not obey within `job.patience`, or because `leaving` told that
+    this process is about to end: then the run is killed, to be queued again. While the database does not answer, it is waited for.
     """
     store = _open(job.url, job.artifacts)
     process = None if adopted else _start(job, _execute, run_id, job)
     identity = adopted or processes.identify(cast(BaseProcess, process).pid or 0)
+    began = time.monotonic()
     unwelcome: float | None = None
-    killed = False
+    killed = ""
+    counts = [processes.oom_kills()] * 2
     while _living(process, identity, 0.5 if unwelcome is None else 0.1):
-        run = store.find(run_id)
-        if run is not None and _welcome(run, identity):
+        counts = [counts[1], processes.oom_kills()]
+        if identity is not None and leaving():
+            processes.kill_group(identity)
+            killed = "The worker that trained the run was told to end."
+            continue
+        run = _row(store, run_id)
+        late = process is not None and run is not None and run.state == "queued" and time.monotonic() - began > START_SECONDS
+        if run is not None and _welcome(run, identity) and not late:
             unwelcome = None
-        elif unwelcome is None:
+        elif unwelcome is None and not late:
             unwelcome = time.monotonic()
-        elif time.monotonic() - unwelcome > job.patience and identity is not None:
+        elif identity is not None and (late or time.monotonic() - cast(float, unwelcome) > job.patience):
             _log.info("killing the process of run %s", run_id)
             processes.kill_group(identity)
-            killed = True
-    run = store.find(run_id)
+            told = f"did not begin within {START_SECONDS:.0f}" if late else f"did not obey within {job.patience:.0f}"
+            killed = f"The run {told} seconds and was killed."
+    run = _row(store, run_id)
     if run is not None and _unsettled(run, process, identity):
-        store.lose(run, f"The run did not obey within {job.patience:.0f} seconds and was killed." if killed else _reason(process))
+        _settle(store, run, *((killed, "queued") if killed else _reason(run, process, counts[0], store)))
     if identity is not None:
         processes.kill_group(identity)  # children that the run left behind
     if process is not None:
         with _asking:
             process.close()
+
+
+def _row(store: RunStore, run_id: str) -> Run | None:
+    """The run, as soon as the database answers; None if it was deleted."""
+    while True:
+        try:
+            return store.find(run_id)
+        except OperationalError as error:
+            _log.warning("run %s waits for the database: %s", run_id, error.orig)
+            time.sleep(AWAY_PAUSE)
+
+
+def _settle(store: RunStore, run: Run, reason: str, then: Then) -> None:
+    """Write down how the run's process ended, as soon as the database takes it."""
+    while True:
+        try:
+            store.lose(run, reason, then=then)
+            return
+        except OperationalError as error:
+            _log.warning("the end of run %s waits for the database: %s", run.id, error.orig)
+            time.sleep(AWAY_PAUSE)
 
 
 def _welcome(run: Run, identity: processes.Identity | None) -> bool:
@@ -122,25 +180,45 @@ def _unsettled(run: Run, process: BaseProcess | None, identity: processes.Identi
     return (run.state == "running" and mine) or (run.state == "queued" and not mine)
 
 
-def _reason(process: BaseProcess | None) -> str:
-    if process is None:
-        return "The run's process ended without a word."
-    with _asking:
-        code = process.exitcode
+def _reason(run: Run, process: BaseProcess | None, kills: int | None, store: RunStore) -> tuple[str, Then]:
+    """Why the process ended by itself, and what is to become of the run.
+
+    Args:
+        kills: how many processes the kernel had killed for lack of memory, a moment before the end.
+    """
+    code = None
+    if process is not None:
+        with _asking:
+            code = process.exitcode
+    now = processes.oom_kills()
+    if code in (None, SERVER_GONE, -signal.SIGKILL) and kills is not None and now is not None and now > kills:
+        return endings.out_of_memory(run.facts, "killed by the system"), "failed"
+    if code is None or code == SERVER_GONE:
+        return "The run's process ended without a word.", "queued"
+    if code == NO_ROOM:
+        return endings.disk_full(store.artifacts), "failed"
     if code == -signal.SIGKILL:
-        return "The run's process was killed, perhaps for lack of memory."
-    if code is not None and code < 0:
+        return "The run's process was killed" + (", perhaps for lack of memory." if now is None else "."), "queued"
+    if code < 0:
         with contextlib.suppress(ValueError):
-            return f"The run's process was ended by {signal.Signals(-code).name}."
-    return f"The run's process ended with exit code {code}; the daemon's log may tell why."
+            return f"The run's process was ended by {signal.Signals(-code).name}.", "queued"
+    return f"The run's process ended with exit code {code}; the daemon's log may tell why.", "queued"
 
 
 def _start(job: Job, target: object, *arguments: object) -> BaseProcess:
     context = _context(job.preload)
-    with _asking:
-        process = context.Process(target=target, args=arguments)  # type: ignore[attr-defined]
-        process.start()
-    return process
+    # A bound process is a daemonic one, so that it is ended when its parent ends in peace.
+    for last in (False, False, True):
+        with _asking:
+            process = context.Process(target=target, args=arguments, daemon=job.bound)  # type: ignore[attr-defined]
+            try:
+                process.start()
+                return process
+            except (OSError, EOFError):  # the server has just died: the next try starts another
+                if last:
+                    raise
+        time.sleep(0.2)
+    raise AssertionError("the last try returns or raises")
 
 
 @cache
@@ -154,20 +232,46 @@ def _context(preload: tuple[str, ...]) -> BaseContext:
 
 @cache
 def _open(url: str, artifacts: str) -> RunStore:
-    return RunStore(url, Path(artifacts))
+    return RunStore(url, Path(artifacts), create=False)
 
 
-def _nothing() -> None:
-    """What the first process does: it is there to have the server started."""
+def _count_gpus(tell: Connection) -> None:
+    """What the first process does, which is there to have the server started."""
+    torch = sys.modules.get("torch")
+    tell.send(torch.cuda.device_count() if torch is not None else 0)
 
 
 def _execute(run_id: str, job: Job) -> None:
     """The run's own process: leader of a group of its own, so that it can be killed with all it started."""
     if hasattr(os, "setsid"):
         os.setsid()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     with contextlib.suppress(OSError):  # when memory ends, the kernel is to take the run, not the daemon or the app
         Path("/proc/self/oom_score_adj").write_text("500")
-    os.environ.setdefault("ENCORE_THREADS", str(job.threads))
+    if job.bound:
+        _die_with_parent()
+    os.environ.update(job.environment)
+    asked = os.environ.get("ENCORE_THREADS", "")
+    os.environ["ENCORE_THREADS"] = str(max(1, min(int(asked), job.threads)) if asked.isdigit() else job.threads)
     module, _, function = job.target.partition(":")
     execute = getattr(importlib.import_module(module), function)
-    execute(run_id, RunStore(job.url, Path(job.artifacts)))
+    try:
+        execute(run_id, RunStore(job.url, Path(job.artifacts), patience=AWAY_SECONDS, create=False))
+    except Exception as error:
+        if no_room(error):  # not even the run's end could be written: its exit code says it
+            os._exit(NO_ROOM)
+        raise
+
+
+def _die_with_parent() -> None:
+    """Let the process, and all that it starts, end with the one that looks after it, however that ends."""
+    multiprocessing.current_process().daemon = False  # it may start processes all the same
+    parent = multiprocessing.parent_process()
+
+    def wait_and_die() -> None:
+        if parent is not None:
+            parent.join()
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait_and_die, name="parent", daemon=True).start()

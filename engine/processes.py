@@ -6,10 +6,18 @@ import contextlib
 import os
 import platform
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""How much of how many microseconds the processes of a container may run, on Linux."""
+GROUPS, GROUP_ROOT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+"""Which control groups this process is in, and where they are, on Linux."""
+COUNTERS = Path("/proc/vmstat")
+"""What Linux has counted since it started."""
 
 
 class Identity(NamedTuple):
@@ -49,6 +57,48 @@ def alive(identity: Identity) -> bool | None:
     if identity.host != platform.node():
         return None
     return identify(identity.pid) == identity
+
+
+def cores() -> int:
+    """Cores that this process may use: those it may run on, and no more than a container's share of their time."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CPU_QUOTA.read_text().split()
+        return mine if quota == "max" else max(1, min(mine, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return mine
+
+
+def oom_kills() -> int | None:
+    """How many processes the kernel has killed for lack of memory since it started; None where it does not tell."""
+    try:
+        lines = COUNTERS.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def memory_there() -> int:
+    """Bytes of memory that this process and its children may use: the machine's, or a container's share of it."""
+    limits = [int(psutil.virtual_memory().total)]
+    for group in _control_groups():
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):
+                limits.append(int((group / name).read_text()))
+    return min(limits)
+
+
+def _control_groups() -> Iterator[Path]:
+    """Folders of the groups that this process is in, and of those that they are in, where Linux keeps what they may use."""
+    try:
+        lines = GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, place = line.split(":", 2)
+        if kinds in ("", "memory"):
+            inner = GROUP_ROOT / kinds / place.lstrip("/")
+            yield from (folder for folder in (inner, *inner.parents) if folder.is_relative_to(GROUP_ROOT))
 
 
 def kill_group(identity: Identity) -> None:

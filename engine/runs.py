@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
-from engine import processes
+from engine import endings, facts, footprint, processes
 from engine.config import TrainingConfig, parse
-from engine.devices import cpu_threads, keep_freed_memory, peak_memory_mb, pick_device, ran_out_of_memory
-from engine.errors import InputError
-from engine.evaluation import recommend
-from engine.experiment import fit_baselines, open_split, require_room
-from engine.judging import Judge, rank_of
+from engine.devices import cpu_threads, keep_freed_memory, pick_device, ran_out_of_memory, use_threads
+from engine.errors import Damaged, InputError
+from engine.experiment import fit_baselines, open_split
+from engine.files import no_room
+from engine.judging import Judge
+from engine.mirror import mirrored
 from engine.models import build
 from engine.models.contract import ClosedForm, Recommender
+from engine.pinned import Pinned
 from engine.splits import Split
-from engine.store import MetricRow, RunStore
+from engine.store import NO_CONFIG, MetricRow, RunStore
 from engine.training import BatchPoint, EpochRecord, Trainer
 
 BEAT_EVERY = 0.5
 POINT_EVERY = 0.25
-CHECKPOINT_EVERY = 10.0
+CHECKPOINT_EVERY = 3.0
 CHECKPOINT_SHARE = 0.05
 """Of a run's time, at most, for writing checkpoints: those of a large network take seconds."""
-LIST_LENGTH = 10
-OFFERED_USERS = 40
 
 
 class Diverged(RuntimeError):
@@ -47,6 +46,7 @@ class Interrupted(Exception):
         self.state = state
 
 
+@mirrored
 def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = None) -> InputError | None:
     """Runs one queued run to a final state (finished, stopped, paused or failed); someone else's claim is left alone.
 
@@ -58,6 +58,7 @@ def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = N
     """
     if not store.claim(run_id, processes.current()):
         return None
+    memory_ended = False
     try:
         _Execution(run_id, store, tell or (lambda _: None)).go()
     except Interrupted as wish:
@@ -68,12 +69,16 @@ def execute(run_id: str, store: RunStore, tell: Callable[[str], None] | None = N
         store.finish(run_id, "failed", error=str(error))
         return error if isinstance(error, InputError) else None
     except Exception as error:
-        if ran_out_of_memory(error):
-            store.finish(run_id, "failed", error="Out of memory: make the layers or the batch smaller, or sample users and items.")
+        if no_room(error):
+            store.finish(run_id, "failed", error=endings.disk_full(store.artifacts))
             return None
-        store.log(run_id, traceback.format_exc())
-        store.finish(run_id, "failed", error=f"Internal error: {type(error).__name__}: {error}. The log of the run has the details.")
-        raise
+        memory_ended = ran_out_of_memory(error)
+        if not memory_ended:
+            store.log(run_id, traceback.format_exc())
+            store.finish(run_id, "failed", error=f"Internal error: {type(error).__name__}: {error}. The log of the run has the details.")
+            raise
+    if memory_ended:  # here, where the error is gone, and with it what the run had in memory
+        store.finish(run_id, "failed", error=endings.out_of_memory(store.get(run_id).facts))
     return None
 
 
@@ -82,6 +87,8 @@ class _Execution:
 
     def __init__(self, run_id: str, store: RunStore, tell: Callable[[str], None]) -> None:
         self.run, self.store, self.tell = store.get(run_id), store, tell
+        if self.run.config == NO_CONFIG:
+            raise Damaged(str(self.run.error))
         self.config = parse(self.run.config)
         self.rows: list[MetricRow] = []
         self.seconds: list[float] = []
@@ -90,7 +97,6 @@ class _Execution:
         self.elapsed_before = 0.0
         self.started = math.nan
         self.saved_epoch = 0
-        self.watched: str | None = None
         self.stepping = self.run.want == "step"
 
     def log(self, text: str) -> None:
@@ -99,17 +105,19 @@ class _Execution:
 
     @cached_property
     def device(self) -> torch.device:
-        return pick_device(self.config.training.device)
+        return pick_device(self.config.training.device, self.run.slot)
 
     def go(self) -> None:
-        torch.set_num_threads(self.threads())
+        use_threads(self.threads())
         keep_freed_memory()
         self.beat("reading the data", device=str(self.device))
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
         self.split = open_split(self.config, self.log)
-        self.beat("fitting the baselines")
-        self.judge = Judge(self.split, self.config, fit_baselines(self.split, self.config))
-        self.model = self.untrained()
+        self.judge = Judge(self.split, self.config, {})
+        self.pinned = Pinned(self.run.id, self.store, self.split, self.judge.liked)
         self.describe()
+        self.model = self.untrained()
         self.beat("training")
         self.learn()
         self.beat("testing")
@@ -122,86 +130,55 @@ class _Execution:
         return cpu_threads()
 
     def untrained(self) -> Recommender:
-        """A fresh model. Raises InputError where there is no memory for one, before it takes any."""
-        data = self.split.interactions
+        """A fresh model. Raises InputError where there is no memory or disk for one, before it takes any."""
+        data, sketch = self.split.interactions, self.sketch()
         shape = data.n_users, data.n_items
-        with torch.device("meta"):
-            sketch = build(self.config.model, *shape, data.users)
         if isinstance(sketch, torch.nn.Module):
-            require_room(self.config.model, sum(weight.numel() for weight in sketch.parameters()), shape)
+            weights = sum(weight.numel() for weight in sketch.parameters())
+            footprint.require(self.config, shape, self.split.train.nnz, weights)
         torch.manual_seed(self.config.training.seed)
         return build(self.config.model, *shape, data.users)
 
+    def sketch(self) -> Recommender:
+        """The model as it will be, without memory for its weights."""
+        data = self.split.interactions
+        with torch.device("meta"):
+            return build(self.config.model, data.n_users, data.n_items, data.users)
+
     def describe(self) -> None:
-        """Stores what is known before the first epoch, and the SVD beside the run."""
+        """Stores what is known before the first step, so that it is there even where there is no memory for the model."""
+        known = facts.at_start(self.config, self.split, self.judge, self.sketch(), str(self.device))
+        self.store.add_facts(self.run.id, known)
+        self.log(facts.in_words(known))
+
+    def compare(self) -> None:
+        """Fits what the run is compared with, once: after the first step, for people wait for that, and before anything is judged."""
+        if self.judge.baselines:
+            return
+        began = time.monotonic()
+        self.beat("fitting the baselines")
+        self.judge.baselines = fit_baselines(self.split, self.config)
         self.save_svd()
-        sizes = self.split.sizes()
-        learned = self.model.parameters() if isinstance(self.model, torch.nn.Module) else ()
-        parameters = sum(parameter.numel() for parameter in learned if parameter.requires_grad)
-        users = self.watchable()
-        self.store.add_facts(
-            self.run.id,
-            {
-                "dataset_title": self.split.interactions.name,
-                "sizes": sizes,
-                "dropped": self.split.dropped,
-                "duplicates": self.split.interactions.duplicates,
-                "split_fingerprint": self.split.fingerprint(),
-                "parameters": parameters,
-                "device": str(self.device),
-                "threads": torch.get_num_threads(),
-                "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-                "baselines": self.judge.baselines_on_validation(self.model),
-                "monitor": self.judge.monitor(self.model),
-                "noise_floor": self.split.noise_floor("validation"),
-                "scale": list(self.split.interactions.scale),
-                "liked": self.judge.liked,
-                "watch_users": users,
-            },
-        )
-        self.log(
-            f"{sizes['users']:,} users × {sizes['items']:,} items · {sizes['train']:,} train / {sizes['validation']:,} validation / "
-            f"{sizes['test']:,} test ratings · {parameters:,} parameters · {self.device}"
-        )
-        self.watch(str(self.run.watch_user) if self.known(self.run.watch_user) else users[0])
+        offered = self.pinned.offered()
+        self.store.add_facts(self.run.id, {"baselines": self.judge.baselines_on_validation(self.model), "watch_users": offered})
+        self.pinned.pin(str(self.run.watch_user) if self.pinned.knows(self.run.watch_user) else offered[0], self.judge.baselines["svd"])
+        self.beat("training")
+        self.started += time.monotonic() - began
+
+    def validate(self) -> dict[str, float]:
+        """What is measured after an epoch."""
+        self.compare()
+        return self.judge.validate(self.model)
 
     def save_svd(self) -> None:
         svd = self.judge.baselines["svd"]
         self.store.save(self.run.id, "svd", svd.tensors(), {"config": svd.config.model_dump()})
 
-    def watchable(self) -> list[str]:
-        """Users with the most liked validation items: on them a changing list can be judged."""
-        liked = self.split.validation.copy()
-        liked.data = (liked.data >= self.judge.liked).astype(np.float32)
-        counts = np.asarray(liked.sum(axis=1)).ravel()
-        return [str(name) for name in self.split.interactions.users.index[np.argsort(-counts, kind="stable")[:OFFERED_USERS]]]
-
-    def known(self, user: str | None) -> bool:
-        return user is not None and user in self.split.interactions.users.index
-
-    def watch(self, user: str) -> None:
-        """Pins a user: stores SVD's list for him, and from now on this model's at each epoch."""
-        self.watched = user
-        self.store.add_facts(self.run.id, {"watch_user": user})
-        self.add_list(0, "svd", self.judge.baselines["svd"])
-
-    def add_list(self, epoch: int, name: str, model: Recommender) -> None:
-        """Stores the pinned user's top list under one model."""
-        data = self.split.interactions
-        row = data.user_position(str(self.watched))
-        best, scores = recommend(model, self.split.visible, row, LIST_LENGTH)
-        held_out = self.split.validation[[row]]
-        hits = set(held_out.indices[held_out.data >= self.judge.liked].tolist())
-        items = [
-            {"item": str(data.items.index[i]), "title": str(data.titles[i]), "score": float(score), "hit": int(i) in hits}
-            for i, score in zip(best, scores, strict=True)
-        ]
-        self.store.add_list(self.run.id, epoch, name, str(self.watched), items)
-
     def learn(self) -> None:
         """Brings the model to its best epoch, by gradient steps or in one fit."""
         self.started = time.monotonic()
         if isinstance(self.model, ClosedForm):
+            self.compare()
             self.store.beat(self.run.id, epochs=1)
             self.model.fit(self.split.train)
             validation = self.judge.validate(self.model)
@@ -212,7 +189,7 @@ class _Execution:
             return
         assert isinstance(self.model, torch.nn.Module)
         self.model.to(self.device)
-        self.trainer = self.training_of(self.model, self.split, self.config.training, lambda: self.judge.validate(self.model))
+        self.trainer = self.training_of(self.model, self.split, self.config.training, self.validate)
         self.store.add_facts(self.run.id, {"plan": asdict(self.trainer.plan)})
         self.resume()
         for event in self.trainer:
@@ -220,7 +197,9 @@ class _Execution:
                 self.record(event)
             else:
                 self.point(event)
+            self.compare()
             self.obey(ended=isinstance(event, EpochRecord) and not self.trainer.finished)
+        self.compare()  # where the checkpoint was of the last epoch's end
         self.best_epoch, self.epochs = self.trainer.progress.best_epoch, self.trainer.progress.epoch
         self.checkpoint()
         self.model.load_state_dict(self.trainer.best_weights)
@@ -243,7 +222,9 @@ class _Execution:
             assert isinstance(self.model, torch.nn.Module)
             self.model.to(self.device)
             training = self.config.training.model_copy(update={"epochs": self.best_epoch, "patience": 0})
-            for _ in self.training_of(self.model, self.split, training, lambda: {self.judge.monitor(self.model): 0.0}):
+            for event in self.training_of(self.model, self.split, training, lambda: {self.judge.monitor(self.model): 0.0}):
+                if isinstance(event, EpochRecord) and not math.isfinite(event.loss):
+                    self.diverge(event.epoch)
                 if time.monotonic() - self.last_beat >= BEAT_EVERY:
                     self.last_beat = time.monotonic()
                     self.beat("refitting on training and validation ratings")
@@ -254,7 +235,11 @@ class _Execution:
     def resume(self) -> None:
         """Goes on from the checkpoint, where there is one."""
         if self.store.has(self.run.id, "checkpoint"):
-            tensors, meta = self.store.load(self.run.id, "checkpoint")
+            try:
+                tensors, meta = self.store.load(self.run.id, "checkpoint")
+            except Damaged:
+                self.store.set_aside(self.run.id, "checkpoint")
+                raise Damaged(f"The checkpoint of {self.run.name} is damaged and was set aside: resume the run to train it anew.") from None
             self.trainer.restore(tensors, meta["progress"])
             self.elapsed_before, self.seconds = meta["elapsed"], meta["seconds"]
             self.log(f"resumed at epoch {self.trainer.progress.epoch}, batch {self.trainer.progress.batch}")
@@ -269,12 +254,13 @@ class _Execution:
         if now - self.last_point < POINT_EVERY:
             return
         self.last_point = now
-        self.add(point.step, point.epoch, {"batch/loss": float(point.loss)})
-        if point.refeed_loss is not None:
-            self.add(point.step, point.epoch, {"batch/refeed_loss": float(point.refeed_loss)})
+        if not math.isfinite(loss := float(point.loss)):
+            self.diverge(math.ceil(point.epoch))
+        again = {} if point.refeed_loss is None else {"batch/refeed_loss": float(point.refeed_loss)}
+        self.add(point.step, point.epoch, {"batch/loss": loss, **again})
 
     def record(self, record: EpochRecord) -> None:
-        """An epoch's rows, log line and pinned list; raises Diverged when the loss is no number."""
+        """An epoch's rows, log line and pinned list; raises Diverged when the loss or the validation metric is no number."""
         values = {"train/seconds": record.seconds}
         values |= {name if "/" in name else f"validation/{name}": value for name, value in record.validation.items()}
         if math.isfinite(record.loss):
@@ -284,18 +270,17 @@ class _Execution:
         self.add(record.step, record.epoch, values)
         self.seconds.append(record.seconds)
         monitor = self.judge.monitor(self.model)
-        broken = self.model.trains and not math.isfinite(record.loss + record.validation[monitor])
-        if broken:
-            self.flush()
-            self.store.add_facts(self.run.id, {"diverged_epoch": record.epoch})
-            raise Diverged(
-                f"The loss stopped being a number in epoch {record.epoch}: try a lower learning rate than {self.config.training.lr:g}"
-                + (", or re-feeding from a later epoch." if self.config.refeed.steps else ".")
-            )
-        self.add_list(record.epoch, "run", self.model)
-        judged = f" · validation {monitor} {record.validation[monitor]:.4f}" if monitor in record.validation else ""
-        loss = f" · loss {record.loss:.4f}" if math.isfinite(record.loss) else ""
-        self.log(f"epoch {record.epoch} · {record.seconds:.2f} s{loss}{judged}{' · best' if record.best else ''}")
+        if self.model.trains and not math.isfinite(record.loss + record.validation[monitor]):
+            self.diverge(record.epoch)
+        self.pinned.add_list(record.epoch, "run", self.model)
+        self.log(facts.epoch_in_words(record, monitor))
+
+    def diverge(self, epoch: int) -> NoReturn:
+        """Ends a run whose loss is no number any more."""
+        self.flush()
+        self.store.add_facts(self.run.id, {"diverged_epoch": epoch})
+        refeed = self.config.refeed
+        raise Diverged(endings.diverged(epoch, self.config.training.lr, refeed.start_epoch if refeed.steps else None))
 
     def add(self, step: int, epoch: float, values: dict[str, float]) -> None:
         self.rows += [MetricRow(step, name, value, epoch, self.elapsed) for name, value in values.items()]
@@ -325,8 +310,8 @@ class _Execution:
             self.last_beat = now
             progress = self.trainer.progress
             wish = self.store.beat(self.run.id, epoch=progress.epoch, step=progress.step)
-            if wish.watch_user != self.watched and self.known(wish.watch_user):
-                self.watch(str(wish.watch_user))
+            if wish.watch_user != self.pinned.user and self.pinned.knows(wish.watch_user):
+                self.pinned.pin(str(wish.watch_user), self.judge.baselines["svd"])
             if wish.want in ("pause", "stop") or (wish.want == "step" and stepped):
                 self.checkpoint()
                 raise Interrupted("stopped" if wish.want == "stop" else "paused")
@@ -355,20 +340,8 @@ class _Execution:
         if self.config.training.refit:
             self.refit()
         judged["test"] = self.judge.conclude(self.model, "test")
-        summary: dict[str, Any] = {
-            "epochs": self.epochs,
-            "best_epoch": self.best_epoch,
-            "seconds_per_epoch": float(np.median(self.seconds)),
-            "peak_memory_mb": peak_memory_mb(),
-            "metrics": {part: found["model"] for part, found in judged.items()},
-            "baselines": {
-                name: {**judged["test"][name], **rank_of(baseline), "validation": judged["validation"][name]}
-                for name, baseline in self.judge.baselines.items()
-            },
-            **self.judge.compare(self.model),
-            **({"peak_gpu_memory_mb": torch.cuda.max_memory_allocated(self.device) / 1e6} if self.device.type == "cuda" else {}),
-            "device": str(self.device),
-        }
+        trained = {"epochs": self.epochs, "best_epoch": self.best_epoch, "seconds_per_epoch": float(np.median(self.seconds))}
+        summary = trained | facts.at_end(judged, self.judge, self.model, self.device)
         for name, arrays in self.judge.per_user().items():
             self.store.save(self.run.id, name, {**arrays}, {"fingerprint": self.split.fingerprint()})
         self.store.beat(self.run.id, epoch=self.epochs)

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import standin
 
 from engine import background
+from engine.background.place import place, standing
 from engine.settings import settings
 from engine.store import RunStore
 
@@ -33,28 +34,35 @@ class Lab:
     def __init__(self, home):
         self.home = home
         self.store = RunStore(settings().store_url, settings().artifacts)
-        self.target, self.slots, self.idle, self.patience = "standin:execute", 2, 60.0, 15.0
+        self.target, self.preload = "standin:execute", ("standin",)
+        self.slots, self.idle, self.patience = 2, 60.0, 15.0
+        self.before = []
+
+    def reopen(self):
+        """Go over to the store of the settings now in force."""
+        self.store.close()
+        self.store = RunStore(settings().store_url, settings().artifacts)
 
     def command(self):
-        job = f"Job(here.store_url, str(here.artifacts), {self.target!r}, ('standin',), 1, {self.patience})"
+        job = f"Job(here.store_url, str(here.artifacts), {self.target!r}, {self.preload}, 1, {self.patience})"
         lines = [
-            "from engine import background",
+            "from engine import babysitter, background",
+            *self.before,
             "from engine.babysitter import Job",
             "from engine.settings import settings",
             "here = settings()",
-            "background.LOCK_SECONDS = 1.0",
-            f"background.serve(here, job={job}, slots={self.slots}, idle={self.idle})",
+            f"background.serve(here, job={job}, at_once={self.slots}, idle={self.idle}, patience=1.0)",
         ]
         return [sys.executable, "-c", "; ".join(lines)]
 
-    def start(self):
+    def start(self, seconds=15.0):
         """Start a daemon and wait until it is ready; its pid."""
         background.ensure_daemon(command=self.command())
-        until(lambda: background.daemon_state() == "ready")
+        until(lambda: background.daemon_state() == "ready", seconds)
         return self.daemon()
 
     def daemon(self):
-        return background._status(background.place(settings()))["process"][1]
+        return standing(place(settings())).process.pid
 
     def submit(self, epochs, **fake):
         return self.store.create({"training": {"epochs": epochs}, "fake": fake}).id
@@ -63,9 +71,9 @@ class Lab:
         """The run when it is in the hands of nobody any more."""
         return until(lambda: (run := self.store.get(run_id)).state not in ("queued", "running") and run, seconds)
 
-    def at(self, run_id, epoch):
+    def at(self, run_id, epoch, seconds=15.0):
         """The run when it has reached an epoch."""
-        return until(lambda: (run := self.store.get(run_id)).epoch >= epoch and run.state == "running" and run)
+        return until(lambda: (run := self.store.get(run_id)).epoch >= epoch and run.state == "running" and run, seconds)
 
     def trace(self, run_id):
         """(pid, epoch) of each epoch that was trained, in order."""
@@ -101,8 +109,8 @@ def result(epochs):
     return value
 
 
-def check_finished(lab, run_id, epochs):
-    run = lab.ended(run_id)
+def check_finished(lab, run_id, epochs, seconds=15.0):
+    run = lab.ended(run_id, seconds)
     assert (run.state, run.error) == ("finished", None)
     assert run.summary == {"value": result(epochs)}
     assert lab.store.metrics(run_id)["step"].tolist() == list(range(1, epochs + 1))

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine import background, processes
+from engine.background import place as files
+from engine.background.place import bound, place
+from engine.errors import InputError
 from engine.settings import settings
 from tests.background_lab import check_finished, until
 
@@ -81,7 +84,7 @@ def test_a_daemon_that_is_told_to_leave_leaves_its_runs_alone(lab):
 
 def test_an_idle_daemon_begins_anew_when_the_code_has_changed(lab):
     copy = lab.home / "copy"
-    shutil.copytree(Path(background.__file__).parent, copy / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(background.__file__).parents[1], copy / "engine", ignore=shutil.ignore_patterns("__pycache__"))
     with (lab.home / "log").open("wb") as log:
         daemon = subprocess.Popen(lab.command(), cwd=copy, stderr=log)
     until(lambda: background.daemon_state() == "ready")
@@ -103,7 +106,7 @@ def test_an_idle_daemon_leaves(lab):
 
 def test_a_daemon_whose_home_is_gone_leaves(lab):
     lab.start()
-    background.place(settings()).lock.unlink()
+    place(settings()).lock.unlink()
     until(lambda: not lab.alive())
 
 
@@ -117,13 +120,13 @@ def test_reconcile_leaves_to_a_daemon_what_is_its_own(lab):
 
 
 def test_the_log_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(background, "LOG_BYTES", 10)
+    monkeypatch.setattr(files, "LOG_BYTES", 10)
     log = tmp_path / "daemon.log"
-    background._bound(log)
+    bound(log)
     with log.open("ab") as writer:
         writer.write(b"0123456789abc")
         writer.flush()
-        background._bound(log)
+        bound(log)
         writer.write(b"new")
     assert (log.read_bytes(), (tmp_path / "daemon.old.log").read_bytes()) == (b"new", b"0123456789abc")
 
@@ -131,7 +134,7 @@ def test_the_log_is_bounded(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
 def test_settings_that_are_no_numbers_are_told(lab, monkeypatch, text):
     monkeypatch.setenv("ENCORE_SLOTS", text)
-    with pytest.raises(background.InputError, match="ENCORE_SLOTS"):
+    with pytest.raises(InputError, match="ENCORE_SLOTS"):
         background.serve(settings())
 
 

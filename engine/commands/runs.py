@@ -13,8 +13,11 @@ from engine import background
 from engine.commands.frame import JSON, main, open_store, print_json
 from engine.commands.options import assemble, configured
 from engine.errors import InputError
-from engine.settings import settings
+from engine.settings import session_limit, settings
 from engine.store import GOES_ON, Run
+
+OWNER = "cli"
+"""In the queue, all runs of the command line take turns with those of browsers as one session's."""
 
 
 @main.command()
@@ -52,7 +55,7 @@ def submit(as_json: bool, **options: Any) -> None:
 
     wanted = assemble(**options)
     experiment.check(wanted)
-    run = open_store().create(wanted.model_dump(mode="json"))
+    run = open_store().create(wanted.model_dump(mode="json"), owner=OWNER, limit=session_limit())
     background.ensure_daemon()
     _tell(run, as_json)
 
@@ -66,7 +69,7 @@ def list_runs(context: click.Context, limit: int, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     store = open_store()
-    background.reconcile(store)
+    background.attend(store)
     found = store.list(limit=limit)
     for run in found:
         click.echo(_summary(run), err=as_json)
@@ -99,11 +102,15 @@ def compare(run_ids: tuple[str, ...], metric: str | None, as_json: bool) -> None
 @JSON
 def edit(run_id: str, starred: bool | None, tags: str | None, remark: str | None, as_json: bool) -> None:
     """Star a run, or write tags and a note on it."""
+    from engine import mirror
+
     if starred is None and tags is None and remark is None:
         raise InputError("Say what to change: --star, --unstar, --tags or --note.")
     store = open_store()
     listed = None if tags is None else [tag for tag in tags.split(",") if tag.strip()]
     run = store.edit(store.get(run_id).id, starred=starred, tags=listed, remark=remark)
+    if tags is not None or remark is not None:
+        mirror.marked(run.id, store)
     click.echo(f"{run.name} ({run.id}): {'starred' if run.starred else 'no star'}; tags: {', '.join(run.tags) or 'none'}; "
                f"note: {run.remark or 'none'}", err=as_json)  # fmt: skip
     if as_json:
@@ -118,7 +125,7 @@ def show(run_id: str, as_json: bool) -> None:
     from engine import config
 
     store = open_store()
-    background.reconcile(store)
+    background.attend(store)
     run = store.get(run_id)
     if as_json:
         print_json({**report(run), "config": run.config, "facts": run.facts})
@@ -133,8 +140,8 @@ def _asking(want: str, text: str) -> None:
     @JSON
     def command(run_id: str, as_json: bool) -> None:
         store = open_store()
-        background.reconcile(store)
-        run = store.ask(store.get(run_id).id, want)
+        background.attend(store)
+        run = store.ask(store.get(run_id).id, want, limit=session_limit())
         if want in GOES_ON:
             background.ensure_daemon()
         _tell(run, as_json)
@@ -174,6 +181,8 @@ def _marks(run: Run) -> dict[str, Any]:
 
 def _tell(run: Run, as_json: bool) -> None:
     click.echo(f"{run.name} ({run.id}) is {run.state}" + (f" and asked to {run.want}" if run.want != "run" else ""), err=as_json)
+    if run.state == "queued" and (trouble := background.trouble()):
+        click.echo(trouble, err=True)
     if as_json:
         print_json({"run_id": run.id, "name": run.name, "state": run.state, "want": run.want})
 
