@@ -1,0 +1,1 @@
+"""The Sweep page: what is planned, and the sweeps that there are."""
