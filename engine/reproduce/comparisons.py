@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from engine.metrics import Z95
-from engine.paired import paired
+from engine.paired import over_repeats, paired
 from engine.reproduce.results import Difference, Kept, Result
 from engine.reproduce.rows import current
 from engine.store import RunStore
@@ -57,20 +56,11 @@ def difference(
             np.mean([one.figures.get(f"{what}_se", math.nan) for one in side]) for side, what in zip(mine, (name, other), strict=True)
         ]
         users = Z95 * math.hypot(*errors)
-    over_seeds = _over_seeds(by_seed, table.folds)
+    over_seeds = over_repeats(by_seed, table.folds)
     parts = {"users": 0.0 if table.folds else users, "seeds": over_seeds}
     known = {what: half for what, half in parts.items() if math.isfinite(half) and half > 0}
     half = math.hypot(*known.values()) if known else UNKNOWN if len(seeds) == 1 or not math.isfinite(users) else 0.0
     return Difference(dataset, first, second, float(by_seed.mean()), half, len(seeds), " and ".join(known), on)
-
-
-def _over_seeds(by_seed: np.ndarray, folds: int | None) -> float:
-    """Half of the 95 % interval of the mean difference over repetitions; NaN of a single one."""
-    count = len(by_seed)
-    if count < 2:
-        return math.nan
-    shared = 1 / (folds - 1) if folds else 0.0
-    return float(t.ppf(0.975, count - 1) * by_seed.std(ddof=1) * math.sqrt(1 / count + shared))
 
 
 def _diverged(found: Sequence[Result], first: tuple[str, str], second: tuple[str, str]) -> float | None:
@@ -140,7 +130,7 @@ def _bounded(claim: Claim, row: str, results: Sequence[Result]) -> tuple[str, st
     values = np.array([one.figures[claim.figure] for one in results if one.row == row and claim.figure in one.figures])
     if not len(values):
         return "open", f"{row}: not measured yet"
-    mean, half = float(values.mean()), _over_seeds(values, None) if len(values) > 1 else 0.0
+    mean, half = float(values.mean()), over_repeats(values, None) if len(values) > 1 else 0.0
     low, high = -math.inf if claim.low is None else claim.low, math.inf if claim.high is None else claim.high
     word = "holds" if low <= mean - half and mean + half <= high else "not distinguishable"
     if mean + half < low or mean - half > high:

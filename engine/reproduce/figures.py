@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.config import flatten, parse
+from engine.errors import Damaged
 from engine.metrics import bootstrap_rmse, epochs_to_reach, higher_is_better, rmse_of_users
 from engine.reproduce.results import Result
 from engine.store import Run, RunStore
@@ -90,7 +91,11 @@ def _of_errors(run: Run, store: RunStore) -> dict[str, float]:
     """
     if not store.has(run.id, "errors"):
         return {}
-    errors, users = (store.load(run.id, "errors")[0][name].numpy() for name in ("errors", "users"))
+    try:
+        kept = store.load(run.id, "errors")[0]
+    except Damaged:  # the run's own page names it
+        return {}
+    errors, users = (kept[name].numpy() for name in ("errors", "users"))
     _, low, high = bootstrap_rmse(errors, users)
     per_user = rmse_of_users(errors, users)
     found = {"test_pairs": len(errors), "test_users": len(per_user), "rmse_clipped_low": low, "rmse_clipped_high": high}
