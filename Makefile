@@ -1,15 +1,18 @@
-# `make app` and `make test` set up everything they need in .venv; only Python 3.11 or newer (with venv) is taken for granted.
+# `make app`, `make test` and `make soak` set up everything they need in .venv; only Python 3.11 or newer (with venv) is taken for granted.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/ready
 
-.PHONY: app test lint clean
+.PHONY: app test soak lint clean
 
 app: $(READY)
 	$(VENV)/bin/streamlit run dashboard.py
 
 test: lint
 	$(VENV)/bin/python -m pytest
+
+soak: $(READY)
+	ENCORE_SOAK=1 $(VENV)/bin/python -m pytest -m soak -n 0 --durations=0
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

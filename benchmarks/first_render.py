@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/first_render.py [--runs 200] [--rounds 5]
 
 Fills a store with so many finished runs, opens every page in a tab of its own, one round after another, and moves the first control
-of every lesson. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, from the move
+of every lesson. Tabs share what the browser keeps of Streamlit's scripts, as a person's do; "cold" is the first page in a browser that
+has kept nothing. Prints medians and slowest in seconds: from the address to the page's heading and the end of its script, from the move
 of a lesson's control to its changed picture (Streamlit's sliders wait 0.2 s for the next move), and what of that the engine computes,
 for every control of the lesson. Needs Chromium.
 """
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from engine.config import parse
@@ -29,14 +30,21 @@ from engine.store import MetricRow, RunStore
 from pages import PAGES
 from tests.browser.server import CHROMIUM, DRAWN, FLAGS, serving
 
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 ENDED = """() => {
     window.ended = null;
     const app = document.querySelector('[data-testid=stApp]'), from = performance.now();
-    const seen = new MutationObserver(() => {
-        if (app.dataset.testScriptState === 'notRunning') { window.ended = (performance.now() - from) / 1000; seen.disconnect(); }
-    });
-    seen.observe(app, {attributeFilter: ['data-test-script-state']});
+    let last = null;
+    const seen = new MutationObserver(() => { last = performance.now(); });
+    seen.observe(app, {attributes: true, childList: true, subtree: true, characterData: true});
+    const timer = setInterval(() => {
+        if (last === null || performance.now() - last < 400 || app.dataset.testScriptState !== 'notRunning') return;
+        window.ended = (last - from) / 1000;
+        seen.disconnect();
+        clearInterval(timer);
+    }, 50);
 }"""
+"""Keeps the seconds until the page changed for the last time; its script may end too soon to be seen running."""
 
 
 def fill(home: Path, runs: int) -> None:
@@ -53,9 +61,9 @@ def fill(home: Path, runs: int) -> None:
     store.close()
 
 
-def rendered(browser: Browser, address: str) -> float:
+def rendered(window: BrowserContext, address: str) -> float:
     """Seconds until a page stands in a new tab."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = window.new_page()
     started = time.perf_counter()
     page.goto(address, wait_until="commit")
     page.wait_for_function(DRAWN, timeout=60_000)
@@ -85,7 +93,7 @@ def computed(one: Lesson) -> list[float]:
 
 
 def answered(page: Page, one: Lesson, turn: int) -> float:
-    """Seconds from moving the first control of a lesson, there and back, to the end of the script that draws the picture anew."""
+    """Seconds from moving the first control of a lesson, there and back, to the last change of the page that follows."""
     info = next(iter(one.module.Options.model_fields.values()))
     page.evaluate(ENDED)
     if info.annotation is bool:
@@ -96,7 +104,6 @@ def answered(page: Page, one: Lesson, turn: int) -> float:
     else:
         page.get_by_role("slider", name=info.title).press("ArrowLeft" if turn % 2 else "ArrowRight")
     page.wait_for_function("() => window.ended")
-    page.wait_for_timeout(300)
     return float(page.evaluate("() => window.ended"))
 
 
@@ -110,12 +117,16 @@ def main() -> None:
         fill(Path(folder), asked.runs)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with serving(Path(folder)) as address:
-            rendered(browser, address)  # the server's own first visit
+            window = browser.new_context(viewport=VIEWPORT)
+            rendered(window, address)  # the server's own first visit
             for _ in range(asked.rounds):
                 for entry in PAGES:
-                    seconds.setdefault(f"page {entry.title}", []).append(rendered(browser, f"{address}/{entry.url_path}"))
+                    seconds.setdefault(f"page {entry.title}", []).append(rendered(window, f"{address}/{entry.url_path}"))
+                fresh = browser.new_context(viewport=VIEWPORT)
+                seconds.setdefault("cold", []).append(rendered(fresh, address))
+                fresh.close()
             for name, one in lessons().items():
-                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                page = window.new_page()
                 page.goto(f"{address}/learn?lesson={name}")
                 page.wait_for_function(DRAWN, timeout=60_000)
                 seconds[f"lesson {name}, browser"] = [answered(page, one, turn) for turn in range(asked.rounds)]

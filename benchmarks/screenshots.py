@@ -9,10 +9,12 @@ page or lesson, as in its link; all when none is given. Needs Chromium.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -20,6 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from engine.config import merge
 from engine.lessons import lessons
 from engine.presets import preset
+from engine.runs import execute
+from engine.store import RunStore
+from engine.sweeps import parse_sweep
+from engine.sweeps.conductor import Conductor
 from pages import PAGES
 from tests.browser.server import CHROMIUM, DRAWN, FLAGS, ROOT, serving, trained
 
@@ -45,7 +51,22 @@ RUNS = (
 )
 
 
-def addresses(ids: list[str]) -> dict[str, str]:
+def swept(home: Path) -> str:
+    """Tries some settings here and now; the sweep's id."""
+    axes = {"model.dropout": "0, 0.3, 0.6", "training.lr": "0.0005, 0.002, 0.008"}
+    base = merge(preset("demo").values, {"training.epochs": 8})
+    store = RunStore(f"sqlite:///{home}/encore.db", home / "artifacts")
+    sweep = store.create_sweep(parse_sweep({"base": base, "axes": axes, "sampler": "grid", "seeds": 2}).model_dump(mode="json"), "grid")
+    conductor = Conductor(store, lambda: 2)
+    with mock.patch.dict(os.environ, {"ENCORE_HOME": str(home)}):
+        while conductor.turn():
+            for run in store.waiting():
+                execute(run.id, store)
+    store.close()
+    return sweep.id
+
+
+def addresses(ids: list[str], sweep: str) -> dict[str, str]:
     """What is photographed: name → address without the server."""
     shown = {entry.title.lower(): entry.url_path for entry in PAGES}
     shown |= {name: f"{name}?run={ids[0]}" for name in ("train", "items", "pairwise")}
@@ -53,6 +74,8 @@ def addresses(ids: list[str]) -> dict[str, str]:
         "recommend": f"recommend?run={ids[0]},{ids[-1]}",
         "compare": f"runs?runs={','.join(ids[:4])}",
         "run": f"runs?run={ids[0]}",
+        "sweep-grid": f"sweep?sweep={sweep}",
+        "sweep-plan": "sweep?vary.model.dropout=0,0.3,0.6&vary.training.lr=1e-4..1e-2 log&sampler=tpe&trials=12",
         "reproduce": "reproduce?reproduce_table=5-table-5-architecture",
     }
     return shown | {f"learn-{name}": f"learn?lesson={name}" for name in lessons()}
@@ -91,7 +114,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        shown = addresses(trained(Path(folder), *(merge(preset("demo").values, {"training.epochs": 15, **one}) for one in RUNS)))
+        ids = trained(Path(folder), *(merge(preset("demo").values, {"training.epochs": 15, **one}) for one in RUNS))
+        shown = addresses(ids, swept(Path(folder)))
         if unknown := set(asked.names) - set(shown):
             parser.error(f"no page or lesson is called {', '.join(sorted(unknown))}; there are {', '.join(shown)}")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -1,10 +1,11 @@
 """Encore's engine: everything but the pages. It never imports streamlit.
 
 Data flows one way, and a module imports only from its left (tests/test_layers.py holds that):
-errors, settings, files, processes → interactions → datasets → preprocessing → splits → groups → profile → losses, metrics → models →
-config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store → paired → comparison →
-experiment → runs → babysitter → background → presets → tables → item_map → decomposition → reproduce → explain → recommendations
-→ lessons → bench → commands → __main__
+errors, settings, files, seals, processes, disk, spreadsheets → interactions → datasets → preprocessing → splits → groups → profile →
+losses, metrics → models → config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store →
+upkeep → pace → endings → paired → comparison → footprint → experiment → pinned, facts → export, mirror → runs → presets → sweeps →
+ready → babysitter → cluster → background → queue → tables → item_map → decomposition → reproduce → explain → recommendations →
+lessons → bench → commands → __main__
 """
 
 import os

@@ -19,6 +19,7 @@ from engine.models import BiasConfig, SVDConfig
 from engine.models.baselines import Bias
 from engine.models.svd import SVD, highest_rank
 from engine.splits import Split
+from engine.spreadsheets import to_csv
 
 SMALL = 1_000
 """Most cells of a matrix that is shown whole."""
@@ -137,15 +138,16 @@ def write_factors(data: Interactions, rank: int, centring: Centring, path: Path)
     model.fit(data.ratings)
     found = factors(model, data, rank)
     try:
-        with replacing(path) as draft, draft.open("wb") as file:
+        with replacing(path) as draft:
             if path.suffix == ".npz":
                 users, items = data.users.index.to_numpy(str), data.items.index.to_numpy(str)
-                np.savez(file, A=found.users, B=found.items, singular_values=model.learned["singular_values"], users=users, items=items)
+                with draft.open("wb") as file:
+                    np.savez(file, A=found.users, B=found.items, singular_values=model.learned["singular_values"], users=users, items=items)
             else:
                 both = found.tables(data).items()
                 sides = [table.set_axis(["id", *table.columns[1:]], axis=1).assign(matrix=name) for name, table in both]
                 whole = pd.concat(sides)[["matrix", *sides[0].columns[:-1]]]
-                whole.to_csv(file, index=False)
+                draft.write_text(to_csv(whole), encoding="utf-8", newline="")
     except OSError as error:
         raise InputError(f"--factors: {path} cannot be written ({error.strerror}).") from error
 

@@ -6,12 +6,15 @@ import ctypes
 import os
 import platform
 import re
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import psutil
 import torch
+from threadpoolctl import ThreadpoolController
 
+from engine import processes
 from engine.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
@@ -20,8 +23,23 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 2**30
 
 
-def pick_device(wanted: str) -> torch.device:
-    """The device named, or the best at hand for `auto` (MPS has no sparse products yet). Raises InputError when it is not there."""
+def pick_device(wanted: str, slot: str | None = None) -> torch.device:
+    """The device to train on (MPS has no sparse products yet).
+
+    Args:
+        wanted: auto, cpu or cuda.
+        slot: what the engine has given to the run, such as "cpu/1" or "cuda:0/1"; None where it chooses for itself, the best for `auto`.
+
+    Raises:
+        InputError: the device is not there, or the slot is another one's.
+    """
+    if slot is not None:
+        device = slot.partition("/")[0]
+        if wanted == "cuda" and device == "cpu":
+            raise InputError(
+                "training.device is 'cuda', but the engine has no slot for a GPU: PyTorch finds none, or ENCORE_SLOTS leaves it out."
+            )
+        return torch.device("cpu" if wanted == "cpu" else device)
     gpu = torch.cuda.is_available()
     if wanted == "cuda" and not gpu:
         raise InputError("training.device is 'cuda', but PyTorch finds no CUDA GPU on this machine: use 'auto' or 'cpu'.")
@@ -30,8 +48,19 @@ def pick_device(wanted: str) -> torch.device:
 
 def cpu_threads() -> int:
     """CPU threads for PyTorch: ENCORE_THREADS, or one for each core that this process may run on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(os.environ.get("ENCORE_THREADS") or cores)
+    return int(os.environ.get("ENCORE_THREADS") or processes.cores())
+
+
+def use_threads(count: int) -> None:
+    """Lets PyTorch and the libraries under numpy and scipy use so many CPU threads each, one after the other."""
+    torch.set_num_threads(count)
+    libraries().limit(limits=count)
+
+
+@cache
+def libraries() -> ThreadpoolController:
+    """The libraries in this process that have threads of their own; to find them takes a while."""
+    return ThreadpoolController()
 
 
 def synchronize(device: torch.device) -> None:
@@ -63,6 +92,11 @@ def ran_out_of_memory(error: Exception) -> bool:
     """Whether this is what PyTorch or Python raises when memory ends."""
     # PyTorch's CPU allocator has no exception class of its own.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process has now, the libraries included that it shares with others."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak_memory_mb() -> float:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
-
-from engine import datasets
+from engine import datasets, footprint
 from engine.config import RunConfig, parse
 from engine.datasets.sources import fetch
 from engine.errors import InputError, unknown
 from engine.evaluation import choose_rank, rates
 from engine.groups import check_group, restrict
 from engine.judging import refuse_rating_errors
-from engine.models import MODELS, AutoencoderConfig, BiasConfig, ModelConfig, PopularityConfig, SVDConfig, build
-from engine.models.configs import parameter_count
+from engine.models import BiasConfig, PopularityConfig, SVDConfig, build
 from engine.models.contract import ClosedForm, Recommender
 from engine.models.ease import require_memory
 from engine.models.svd import SVD, highest_rank
@@ -23,17 +20,14 @@ from engine.preprocessing import preprocess
 from engine.splits import Split, check_options, make_split
 from engine.store import Run, RunStore
 
-BYTES_PER_WEIGHT = 16
-"""A weight, its gradient and Adam's two moments, in float32."""
-
 
 def check(config: RunConfig) -> None:
     """Answers at once what would fail a run for sure, without reading any ratings.
 
     Raises:
         InputError: there is no such dataset, file or upload, or nobody has brought the files that cannot be downloaded; a split by
-            time is asked of data without timestamps; the rank is above what the data allows; the network's weights and optimizer
-            need more memory than the machine has; ratings are binarised, and an error of ratings is to pick the best epoch.
+            time is asked of data without timestamps; the rank is above what the data allows; the run needs more memory than the
+            machine has, or more disk than is left; ratings are binarised, and an error of ratings is to pick the best epoch.
     """
     if config.preprocessing.binarise is not None:
         refuse_rating_errors(config)
@@ -63,23 +57,8 @@ def _check_size(config: RunConfig, dataset: datasets.Dataset) -> None:
         raise InputError(f"model.rank is {config.model.rank}, but for {shape[0]:,} users and {shape[1]:,} items it is at most {highest}.")
     if config.model.name == "ease":
         require_memory(shape[1])
-    if isinstance(config.model, AutoencoderConfig):
-        columns = shape[1] if config.model.orientation == "user" else shape[0]
-        require_room(config.model, parameter_count(config.model, columns), shape)
-
-
-def require_room(model: ModelConfig, weights: int, shape: tuple[int, int]) -> None:
-    """Raises InputError when so many weights, with what the optimizer keeps of each, need more memory than the machine has."""
-    needed, there = BYTES_PER_WEIGHT * weights, psutil.virtual_memory().total
-    if needed > there:
-        raise InputError(
-            f"{MODELS[model.name].title} for {shape[0]:,} users and {shape[1]:,} items needs about {_size(needed)}, and "
-            f"this machine has {_size(there)}: make model.layers and the like smaller, or keep fewer items."
-        )
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+    share = shape[0] * shape[1] / max(1, dataset.n_users * dataset.n_items)
+    footprint.require(config, shape, int(dataset.n_ratings * share))
 
 
 def open_split(config: RunConfig, tell: Callable[[str], None] | None = None) -> Split:

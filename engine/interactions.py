@@ -356,5 +356,5 @@ def _titled(items: pd.DataFrame) -> pd.DataFrame:
 def _position(index: pd.Index, what: str, label: str, where: str) -> int:
     position = int(index.get_indexer(pd.Index([str(label)]))[0])
     if position < 0:
-        raise InputError(f"There is no {what} '{label}' in {where}; its ids run like {', '.join(index[:3])}.")
+        raise InputError(f"There is no {what} '{label}' in {where}; its first ids are {', '.join(index[:3])}.")
     return position

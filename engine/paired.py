@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.metrics import Z95, bootstrap_rmse_difference, higher_is_better, rmse_of_users, root_mean_square
+from engine.errors import Damaged
+from engine.metrics import bootstrap_rmse_difference, half_interval, higher_is_better, rmse_of_users, root_mean_square, widening
 from engine.store import RunStore
 
 OF_PAIRS = ("rmse", "mae")
@@ -63,12 +64,16 @@ def paired(metric: str, sides: Sequence[Sequence[str]], store: RunStore) -> Pair
     """A test metric of two sides, each the ids of runs with the same seeds, on what all of these runs were tested on.
 
     Errors of ratings are compared on the same test pairs: a global RMSE by the bootstrap over users, the squared errors of a pair being
-    averaged over the seeds; a mean of users' RMSEs, and of their rankings, by the spread of the users' differences.
+    averaged over the seeds; a mean of users' RMSEs, and of their rankings, by the spread of the users' differences. All intervals are
+    Student's: of few users they are as wide as few users deserve.
 
     Returns:
-        None where a run left nothing per user, or no pair or user with a value is common to all.
+        None where a run left nothing per user or what it left is damaged, or no pair or user with a value is common to all.
     """
-    known = left(metric, [run for side in sides for run in side], store)
+    try:
+        known = left(metric, [run for side in sides for run in side], store)
+    except Damaged:  # the run's own page names it; the others are not to suffer
+        return None
     if known is None or metric == "mae":
         return None
     half_way = len(sides[0])
@@ -79,26 +84,35 @@ def paired(metric: str, sides: Sequence[Sequence[str]], store: RunStore) -> Pair
         apart = apart[:, ~np.isnan(apart).any(axis=0)]
         if not apart.size:
             return None
-        return Paired(apart.mean(axis=1), half_width(apart.mean(axis=0)), f"{apart.shape[1]:,} users")
+        return Paired(apart.mean(axis=1), half_interval(apart.mean(axis=0)), f"{apart.shape[1]:,} users")
     errors, clipped = errors_of(metric, known)
     users = known[0]["users"]
     on = f"{len(users):,} pairs" + (", clipped" if metric == "rmse" and clipped else "")
     return _of_errors(metric, errors[:half_way], errors[half_way:], users, on)
 
 
-def half_width(apart: np.ndarray) -> float:
-    """Half of the 95 % interval of a mean over users; endless of a single one."""
-    return Z95 * float(apart.std(ddof=1)) / math.sqrt(len(apart)) if len(apart) > 1 else math.inf
+def over_repeats(by_repeat: np.ndarray, folds: int | None = None) -> float:
+    """Half of the 95 % interval of the mean of repetitions by Student's t; NaN of a single one.
+
+    Args:
+        by_repeat: one figure each.
+        folds: of k-fold cross-validation; folds share training data, for which the interval is widened as in Nadeau & Bengio (2003,
+            "Inference for the Generalization Error").
+    """
+    if len(by_repeat) < 2:
+        return math.nan
+    shared = len(by_repeat) / (folds - 1) if folds else 0.0
+    return half_interval(by_repeat) * math.sqrt(1 + shared)
 
 
 def _of_errors(metric: str, first: list[np.ndarray], second: list[np.ndarray], users: np.ndarray, on: str) -> Paired:
     if metric == "rmse_user_mean":
         apart = np.array([rmse_of_users(one, users) - rmse_of_users(other, users) for one, other in zip(first, second, strict=True)])
-        return Paired(apart.mean(axis=1), half_width(apart.mean(axis=0)), on)
+        return Paired(apart.mean(axis=1), half_interval(apart.mean(axis=0)), on)
     by_seed = np.array([root_mean_square(one) - root_mean_square(other) for one, other in zip(first, second, strict=True)])
     mine, other = (np.sqrt(np.mean(np.square(side, dtype=np.float64), axis=0)) for side in (first, second))
     value, low, high = bootstrap_rmse_difference(mine, other, users)
-    return Paired(by_seed, max(high - value, value - low), on)
+    return Paired(by_seed, max(high - value, value - low) * widening(len(np.unique(users))), on)
 
 
 def _alike(keys: Sequence[np.ndarray]) -> bool:

@@ -19,10 +19,11 @@ from engine.datasets.mapping import USUAL_NAMES
 from engine.errors import InputError, unknown
 from engine.evaluation import liked_items, popularity
 from engine.interactions import Interactions
-from engine.metrics import Z95, negative_weights, over_users, stored_columns
+from engine.metrics import half_interval, negative_weights, over_users, stored_columns
 from engine.models import MODELS
 from engine.models.contract import Recommender, chunks
 from engine.splits import Split
+from engine.spreadsheets import unguard
 
 COLUMNS = ("user", "item_a", "item_b", "watched")
 USUAL = {
@@ -98,7 +99,7 @@ def read_pairs(source: Path | bytes, data: Interactions, filename: str | None = 
     if not file.rows:
         raise InputError(f"{file.name} has column names but no questions below them: add lines of user,item_a,item_b.")
     known = [column for column in COLUMNS if column in columns]
-    frame = pd.DataFrame({column: file.column(columns[column]).to_pandas().astype(str).str.strip() for column in known})
+    frame = pd.DataFrame({column: file.column(columns[column]).to_pandas().astype(str).str.strip().map(unguard) for column in known})
 
     def line(row: int) -> str:
         return f"{file.place} {file.line(row)} of {file.name}"
@@ -172,7 +173,7 @@ def right_difference(answered: pd.DataFrame, other: pd.DataFrame) -> tuple[float
     apart = (_right_by_user(answered) - _right_by_user(other)).dropna().to_numpy(float)
     if len(apart) < 2:
         return None
-    return float(apart.mean()), float(Z95 * apart.std(ddof=1) / math.sqrt(len(apart)))
+    return float(apart.mean()), half_interval(apart)
 
 
 def sampler_facts(split: Split) -> dict[str, dict[str, float]]:

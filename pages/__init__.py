@@ -37,6 +37,7 @@ PAGES = (
     PageEntry("pages/start.py", "Start", ":material/home:", "DO"),
     PageEntry("pages/data.py", "Data", ":material/database:", "DO"),
     PageEntry("pages/train.py", "Train", ":material/model_training:", "DO"),
+    PageEntry("pages/sweep.py", "Sweep", ":material/travel_explore:", "DO"),
     PageEntry("pages/runs.py", "Runs", ":material/list_alt:", "SEE"),
     PageEntry("pages/recommend.py", "Recommend", ":material/recommend:", "SEE"),
     PageEntry("pages/items.py", "Items", ":material/bubble_chart:", "SEE"),

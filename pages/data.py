@@ -12,7 +12,7 @@ from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
 from engine.datasets.sources import fetch
 from engine.errors import InputError
-from pages.components import draft, linked, split_view, words
+from pages.components import draft, linked, query, split_view, words
 from pages.components.cards import card_title, chart_card, tile
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.loaded import Portrait, portrait, refuse
@@ -173,8 +173,8 @@ def look(entry: Dataset) -> None:
 def items(entry: Dataset) -> None:
     """The searchable table of items."""
     table = portrait(entry.name).table
-    sought = st.text_input(
-        "Search titles and genres", key="data_search", bind="query-params", placeholder="part of a title or genre", icon=":material/search:"
+    sought = linked.bound(
+        st.text_input, "Search titles and genres", key="data_search", placeholder="part of a title or genre", icon=":material/search:"
     )
     if sought:
         text = table["title"].str.cat(table["genres"], sep=" ") if "genres" in table else table["title"]
@@ -211,6 +211,7 @@ def split(entry: Dataset) -> RunConfig | None:
 def main() -> None:
     """The page from top to bottom."""
     top = st.container()
+    query.refuse_unknown([CHOSEN, TAB, "data_search", "data_split", *(f"data_{kind}_*" for kind in split_view.KINDS)], dataset=CHOSEN)
     entries = {entry.name: entry for entry in listing()}
     saved = st.session_state.pop(SAVED, None)
     if saved:
@@ -220,7 +221,7 @@ def main() -> None:
         say("success", f"{saved[1]} is saved: it now stands in every list of datasets.")
     config = None
     ready = available(entry.name)
-    looks, rows, splitting, uploading = st.tabs([LOOK, ITEMS, SPLIT, UPLOAD], key=TAB, on_change="rerun", bind="query-params")
+    looks, rows, splitting, uploading = linked.tabs([LOOK, ITEMS, SPLIT, UPLOAD], TAB)
     with mistakes_as_sentences():
         if uploading.open:
             with uploading:
@@ -238,10 +239,10 @@ def main() -> None:
                 config = split(entry)
     with top:
         buttons = header("Data", "What models learn from: look at the ratings before you train, and see what a split holds out.")
-    query = {"dataset.name": entry.name} | (draft.to_query(config) if config is not None else {})
-    label = "Train on this split" if config is not None else f"Train on {entry.title}"
+    link = {"dataset.name": entry.name} | (draft.to_query(config) if config is not None else {})
+    label = "Train on this split" if config is not None else f"Train on {words.plain(entry.title)}"
     if buttons.button(label, type="primary", icon=":material/model_training:", key="data-train"):
-        st.switch_page(TRAIN, query_params=query)
+        st.switch_page(TRAIN, query_params=link)
     share_buttons(buttons, st.query_params.to_dict())
 
 

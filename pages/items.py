@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from engine.item_map import Flat, ItemMap, two_factors
@@ -11,7 +13,7 @@ from pages.components.frame import header, mistakes_as_sentences, say, through_d
 from pages.components.session import store
 from pages.components.share import share_buttons
 
-ABOUT = "What a model has learned of each item, laid flat: what is near was chosen or rated alike by the same people."
+ABOUT = "What a model has learned of each item, laid flat. Items that the same people rated alike tend to lie near each other."
 FEWEST = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 USUAL = 20
 AXES = {
@@ -19,6 +21,11 @@ AXES = {
     "two factors": "two of the model's own factors, as they are",
 }
 SOURCE = "items_of"
+KNOWN = (
+    *("run", SOURCE, "items_axes", "items_colour", "items_fewest", "items_x", "items_y"),
+    *(item_view.ITEM, charts.PICTURES),
+)
+"""The page's parameters in a link."""
 
 
 def take_run() -> None:
@@ -76,8 +83,8 @@ def looks(whole: ItemMap) -> tuple[str, str, int]:
         if st.session_state.get("items_fewest", 1) not in steps:
             del st.session_state["items_fewest"]
         about = "Items with fewer ratings are left out: a model has learned little of them, and they would drown the others."
-        least = st.select_slider("Fewest ratings", steps, usual, key="items_fewest", bind="query-params", help=about)
-    return kind, paint, int(least)
+        least: Any = linked.bound(st.select_slider, "Fewest ratings", steps, usual, key="items_fewest", help=about)
+    return kind, paint, least
 
 
 def laid(source: str, shown: ItemMap, kind: str, least: int) -> tuple[Flat, list[str]]:
@@ -119,6 +126,7 @@ def item_menu(shown: ItemMap) -> int | None:
 def main() -> None:
     """The page from top to bottom."""
     place = header("Items", ABOUT)
+    query.refuse_unknown(KNOWN)
     take_run()
     left, right = st.columns([3, 1], gap="medium")
     with left:

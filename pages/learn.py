@@ -9,7 +9,7 @@ import streamlit as st
 from engine.errors import InputError
 from engine.lessons import Lesson, lesson, lessons
 from pages.components import lesson_controls, player, query
-from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
+from pages.components.frame import header, mistakes_as_sentences, through_dashboard
 from pages.components.share import share_buttons
 
 PAGE = "learn"
@@ -21,6 +21,7 @@ def take_over(address: dict[str, str]) -> list[str]:
     st.session_state[PAGE] = None
     wanted = {name: value for name, value in address.items() if name not in (LESSON, EPOCH)}
     if LESSON not in address:
+        query.refuse_unknown([LESSON])
         return []
     try:
         one = lesson(address[LESSON])
@@ -58,7 +59,7 @@ def one_lesson(one: Lesson) -> None:
     """One lesson: its text and controls on the left, its picture on the right."""
     some = list(lessons().values())
     place = header(one.title, f"Lesson {one.number} of {len(some)} · {one.asks}")
-    for label, icon, number in (("Before", "arrow_back", one.number - 1), ("Next", "arrow_forward", one.number + 1)):
+    for label, icon, number in (("Previous", "arrow_back", one.number - 1), ("Next", "arrow_forward", one.number + 1)):
         if 1 <= number <= len(some):
             there = some[number - 1]
             place.button(label, icon=f":material/{icon}:", help=there.title, on_click=go, args=(there.name,), key=f"learn.{label.lower()}")
@@ -75,11 +76,11 @@ def _body(one: Lesson, was_playing: bool) -> None:
     left, right = st.columns([1, 2.55], gap="medium")
     with left:
         st.markdown(one.idea)
+        options = lesson_controls.controls(one)
+        found = lesson_controls.computed(one, options)
         with st.container(border=True):
             st.markdown("**Try**")
             st.markdown("\n".join(f"{number}. {text}" for number, text in enumerate(one.tries, 1)))
-        options = lesson_controls.controls(one)
-        found = lesson_controls.computed(one, options)
         st.caption(f"From: {one.source}")
     with right, mistakes_as_sentences():
         frames = getattr(found, "frames", None)
@@ -98,8 +99,7 @@ def page() -> None:
     """The page."""
     address = query.arrived(PAGE)
     refused = take_over(address) if address else []
-    for sentence in refused:
-        say("warning", sentence)
+    query.say_some(refused)
     name = st.session_state.get(PAGE)
     if name is None:
         query.write(PAGE, {})

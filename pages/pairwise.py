@@ -77,9 +77,9 @@ def draw_a_test(run: Run, other: Run | None, here: Opened) -> dict[str, str]:
     for_draws, for_seed, for_sampler = st.columns([1, 1, 2.4], gap="medium", vertical_alignment="bottom")
     with for_draws:
         meaning = "Questions per user. One per user leaves much to chance."
-        draws = int(st.number_input("Draws per user", 1, MOST_DRAWS, USUAL_DRAWS, key=DRAWS, bind="query-params", help=meaning))
+        draws = int(linked.bound(st.number_input, "Draws per user", 1, MOST_DRAWS, USUAL_DRAWS, key=DRAWS, help=meaning))
     with for_seed:
-        seed = int(st.number_input("Seed", 0, LARGEST_SEED, 0, key=SEED, bind="query-params", help="The same seed, the same questions."))
+        seed = int(linked.bound(st.number_input, "Seed", 0, LARGEST_SEED, 0, key=SEED, help="The same seed, the same questions."))
     with for_sampler:
         meaning = "How the unwatched item of the questions below is drawn; the table compares all three."
         sampler = linked.segments("Questions shown", pairs.SAMPLERS, SAMPLER, meaning=meaning)
@@ -242,6 +242,7 @@ def buttons(place: DeltaGenerator, run: Run, options: dict[str, str]) -> None:
 def page() -> None:
     """The page."""
     place = header("Pairwise", "Of two items, one was watched and then hidden from the model, the other never rated: which is which?")
+    query.refuse_unknown([RUN, BESIDE, TAB, DRAWS, SEED, SAMPLER])
     runs = runs_with_a_model()
     if not runs:
         say("info", "No run has a trained model yet: train one, and it is tested here.", icon="balance")
@@ -252,7 +253,7 @@ def page() -> None:
         run = choose_run(runs)
     with for_other:
         other = choose_other(run, runs)
-    drawing, uploading = st.tabs([DRAW, UPLOAD], key=TAB, on_change="rerun", bind="query-params")
+    drawing, uploading = linked.tabs([DRAW, UPLOAD], TAB)
     options: dict[str, str] = {}
     with mistakes_as_sentences():
         here = opened(run)

@@ -37,7 +37,7 @@ def choose_run(runs: list[Run]) -> Run:
 
 def choose_beside(run: Run, runs: list[Run]) -> None:
     """The menu of models beside it: SVD, and runs on the same dataset."""
-    names = {SVD: "SVD", **{other.id: f"{other.name} · {other.config['model']['name']}" for other in asked.comparable(run, runs)}}
+    names = {SVD: "SVD", **{other.id: f"{other.name} · {titles.model_title(other.config)}" for other in asked.comparable(run, runs)}}
     st.session_state["recommend.with"] = kept()["with"]
     st.multiselect(
         "Beside it",
@@ -187,8 +187,8 @@ def page() -> None:
     address = query.arrived(asked.PAGE)
     refused = asked.take_over(address) if address else []
     told = st.container()
-    for sentence in refused:
-        say("warning", sentence, place=told)
+    with told:
+        query.say_some(refused)
     runs = with_a_model(store().find(kept()["run"]) if kept()["run"] else None)
     if not runs:
         nothing_trained()

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import background, experiment, reproduce
+from engine import background, experiment, pace, reproduce
 from engine.config import RunConfig
 from engine.datasets import listing
 from engine.errors import InputError, unknown
@@ -18,7 +18,6 @@ from engine.tables import Table, tables
 from engine.tables import table as table_named
 from pages.components import linked, query, reproduced, reproduced_chart, reproduced_overview, titles, words
 from pages.components.cards import card_title
-from pages.components.form import expected_seconds
 from pages.components.frame import header, mistakes_as_sentences, say, say_later, say_what_was_kept, through_dashboard
 from pages.components.session import ask, store, submit
 from pages.components.share import ENGINE, share_buttons
@@ -64,7 +63,7 @@ def choose() -> tuple[Table, str, int]:
         about = "Repetitions of each row, with seeds 0, 1, …" + (f"; each tests another of {table.folds} folds." if table.folds else ".")
         seeds = 1
         if not table.exact:
-            seeds = int(st.number_input("Seeds", 1, most, 1, key=SEEDS, bind="query-params", help=about))
+            seeds = int(linked.bound(st.number_input, "Seeds", 1, most, 1, key=SEEDS, help=about))
     return table, dataset, seeds
 
 
@@ -93,7 +92,7 @@ def about(table: Table, dataset: str) -> None:
 
 def runs_of(table: Table, dataset: str, seeds: int) -> dict[tuple[str, int], Run]:
     """Runs of the store by row and seed, with states that are true."""
-    background.reconcile(store())
+    background.attend(store())
     return {(row.name, seed): run for row, seed, run in reproduce.of_store(table, dataset, store(), seeds)}
 
 
@@ -224,7 +223,7 @@ def _outlook(table: Table, kept: reproduce.Kept, configs: list[RunConfig]) -> st
         return "No row waits to be started."
     counted = f"{len(configs)} run{'s' * (len(configs) > 1)}"
     recent = store().list(("finished",), limit=100)
-    known = [seconds for seconds in (expected_seconds(config, recent) for config in configs) if seconds]
+    known = [found.seconds for found in (pace.expected(config, recent, rough=False) for config in configs) if found]
     if not known:
         return f"{counted}; no earlier run tells how long they take."
     some = "" if len(known) == len(configs) else f" for {len(known)} of them"
@@ -292,6 +291,7 @@ def command(table: Table, dataset: str, seeds: int) -> str:
 def main() -> None:
     """The page from top to bottom."""
     place = header("Reproduce", PURPOSE)
+    query.refuse_unknown([SYSTEM, TABLE, DATA, SEEDS, reproduced_chart.FIGURE], dataset=DATA)
     with mistakes_as_sentences():
         table, dataset, seeds = choose()
         reproduced_overview.all_tables("reproduce")

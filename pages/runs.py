@@ -7,11 +7,15 @@ import streamlit as st
 from engine.config import parse
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import run_marks, run_page, run_table, words
+from pages.components import charts, disk_fold, query, run_filters, run_marks, run_page, run_table, words
 from pages.components.form import describe
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.session import ACTIVE, look_at
 from pages.components.share import share_buttons
+
+_COMPARED = ("a", "axes", "b", "log", "metric", "seeds", "setting", "smooth", "train", "x")
+KNOWN = ("run", "runs", *run_filters.NAMES, "compare", *(f"compare_{name}" for name in _COMPARED), charts.PICTURES)
+"""The page's parameters in a link."""
 
 
 def asked_for() -> Run | None:
@@ -37,6 +41,7 @@ def one(run: Run) -> None:
     place = header(words.plain(run.name), said)
     share_buttons(place, {"run": run.id}, config, run.name)
     run_page.buttons(run, config)
+    run_page.say_damage(run)
     run_marks.marks(run)
     run_page.panel(run)
 
@@ -54,10 +59,12 @@ def everyone() -> None:
                 st.page_link("pages/train.py", label="Train", icon=":material/model_training:")
         return
     run_table.table(any(run.state in ACTIVE for run in runs))
+    disk_fold.fold()
 
 
 through_dashboard()
 with mistakes_as_sentences():
+    query.refuse_unknown(KNOWN)
     run_table.confirm_deletion()
     chosen = asked_for()
     if chosen is not None:

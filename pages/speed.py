@@ -10,7 +10,7 @@ import streamlit as st
 
 from engine.bench import results
 from engine.bench.figures import ANSWERS, MEMORY, RMSE, SHARE, about, best_known, counted, reached, seconds, slow_words, times, whole
-from pages.components import linked, words
+from pages.components import linked, query, words
 from pages.components.cards import card_title, chart_card
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
 from pages.components.plots import Bars, bars
@@ -237,6 +237,7 @@ def source(some: results.Results, known: pd.DataFrame, whose: str) -> None:
 def main() -> None:
     """The page from top to bottom."""
     place = header("Speed", PURPOSE)
+    query.refuse_unknown(["speed_of"])
     with mistakes_as_sentences():
         figures()
     share_buttons(place, st.query_params.to_dict())

@@ -5,22 +5,26 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine import background
 from engine.config import parse
 from engine.presets import DEMO, Preset, preset, presets
 from engine.store import Run
-from pages.components import monitored, titles, words
+from pages.components import monitored, query, titles, words
 from pages.components.controls import ago
 from pages.components.frame import header, mistakes_as_sentences, through_dashboard
 from pages.components.network import network_image
 from pages.components.session import store, submit
-from pages.components.status import ENGINE, progress_words, state_badge
+from pages.components.status import engine_words, progress_words, state_badge
+from pages.components.sweep import overview
 
 IN_ONE_SENTENCE = (
     "A lab for autoencoder recommenders: train a network on ratings, watch it learn, and see what it would recommend, with SVD beside it."
 )
 TRAIN = "pages/train.py"
-FIRST = "First steps"
+SHOWN, SWEEPS = 8, 3
+"""Runs and sweeps that are listed."""
+LOOKED_AT = 100
+"""Newest runs, of which those that belong to no sweep are listed."""
+FIRST, SAVED = "First steps", "Saved here"
 # What the names of presets begin with → the system or study that they repeat.
 SYSTEMS = {
     "1": "Implicit CDAE",
@@ -33,6 +37,7 @@ SYSTEMS = {
 
 through_dashboard()
 header("Encore", IN_ONE_SENTENCE)
+query.refuse_unknown(())
 
 
 def demo() -> None:
@@ -49,7 +54,8 @@ def demo() -> None:
             )
             if st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="run-demo"):
                 st.switch_page(TRAIN, query_params={"run": submit(config).id})
-            st.caption(ENGINE[background.daemon_state()].capitalize() + ".")
+            said = engine_words()
+            st.caption(words.plain(said[0].upper() + said[1:].removesuffix(".") + "."))
         with right:
             network_image(config, (2000, 1200))
 
@@ -59,7 +65,8 @@ def cards() -> None:
     groups: dict[str, list[Preset]] = {}
     for one in presets().values():
         if one.name != DEMO:
-            groups.setdefault(SYSTEMS.get(one.name.partition("-")[0], FIRST), []).append(one)
+            group = SAVED if one.saved else SYSTEMS.get(one.name.partition("-")[0], FIRST)
+            groups.setdefault(group, []).append(one)
     if not groups:
         return
     st.markdown("#### Presets")
@@ -78,13 +85,16 @@ def card(place: DeltaGenerator, one: Preset) -> None:
 
 
 def recent() -> None:
-    """The latest runs, each a link."""
+    """The latest runs, each a link, and the latest sweeps in place of their runs."""
     st.markdown("#### Latest runs")
-    runs = store().list(limit=8)
+    runs = [run for run in store().list(limit=LOOKED_AT) if run.sweep is None]
     if not runs:
         st.caption("Nothing has run yet.")
-    for run in runs:
+    for run in runs[:SHOWN]:
         row(run)
+    if store().sweeps(limit=1):
+        st.markdown("#### Latest sweeps")
+        overview.latest(SWEEPS)
 
 
 def row(run: Run) -> None:
@@ -93,7 +103,7 @@ def row(run: Run) -> None:
     name.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
     with state:
         state_badge(run)
-    data.caption(words.plain(titles.dataset_title(run.config["dataset"]["name"])))
+    data.caption(words.plain(titles.dataset_title(titles.dataset_of(run))))
     metric = monitored.metric(run)
     test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get(metric)
     result.caption(f"test {monitored.title(metric)} {test:.4f}" if test is not None else progress_words(run))

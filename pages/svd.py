@@ -10,14 +10,14 @@ import streamlit as st
 from engine.config import RunConfig
 from engine.datasets import Dataset, available, listing
 from engine.splits import TIMED
-from pages.components import charts, linked, titles, words
+from pages.components import charts, linked, query, titles, words
 from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
-from pages.components.item_map import both_matrices, item_map
 from pages.components.loaded import configured, decomposed, factors_of, item_map_of, rank_curve_of, ratings, refuse, spectrum_of
 from pages.components.plots import Bars, bars
 from pages.components.share import ENGINE, share_buttons
+from pages.components.svd_items import both_matrices, item_map
 from pages.components.whole_matrix import SHOWN_WHOLE, whole_matrix
 
 TOY = "toy"
@@ -27,6 +27,8 @@ CENTRING = {
     "none": "Cells that nobody rated count as 0, as in the assignment.",
     "bias": "User and item biases are taken off first, so that a cell that nobody rated counts as average: as beside every run.",
 }
+KNOWN = ("svd_data", "svd_rank", "svd_centring", "svd_split", "svd_x", "svd_y", "svd_colour", "svd_item", "svd_user")
+"""The page's parameters in a link."""
 # Split schemes that need no choice beside their kind.
 JUDGED_BY = ("random", "stratified", "users", "time", "last", "leave-last")
 
@@ -46,7 +48,7 @@ def controls(entries: dict[str, Dataset]) -> tuple[Dataset, int, str, str]:
         start: int | None = min(USUAL_RANK, most)
         if st.session_state.get("svd_rank", 1) > most:  # of a larger dataset
             st.session_state["svd_rank"], start = most, None
-        chosen = st.slider("Rank", 1, most, start, key="svd_rank", bind="query-params", help="Singular values that are kept.")
+        chosen = linked.bound(st.slider, "Rank", 1, most, start, key="svd_rank", help="Singular values that are kept.")
     with centring:
         about = "\n".join(f"- **{name}** {text}" for name, text in CENTRING.items())
         usual = "none" if name == TOY else "bias"
@@ -178,6 +180,7 @@ def lesson(
 def main() -> None:
     """The page from top to bottom."""
     top = st.container()
+    query.refuse_unknown(KNOWN, dataset="svd_data")
     entries = {entry.name: entry for entry in listing() if available(entry.name)}
     entry, rank, centring, kind = controls(entries)
     with mistakes_as_sentences():

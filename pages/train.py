@@ -9,14 +9,14 @@ from engine.errors import InputError
 from pages.components import address, controls, hidden, live
 from pages.components.form import describe, form, rest
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
+from pages.components.query import say_some
 from pages.components.session import look_at, store
 from pages.components.share import share_buttons
 
 through_dashboard()
 refused = address.read()
 top = st.container()
-for sentence in refused:
-    say("warning", sentence)
+say_some(refused)
 
 run = None
 if address.opened():

@@ -10,17 +10,50 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+# Tests run side by side: libraries that take all cores for each of them only get into each other's way. Before any of them is imported.
+os.environ.update(dict.fromkeys(("ENCORE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+
+from tests import postgres
+from tests.soak import SOAK
+
 if TYPE_CHECKING:
+    from engine.store import RunStore
     from tests.background_lab import Lab
 
 DATA = Path(os.environ.get("ENCORE_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left = [] if SOAK else [item for item in items if (mark := item.get_closest_marker("soak")) and mark.kwargs.get("only")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     absent = pytest.mark.skip(reason=f"no real ratings at {DATA}: set ENCORE_DATA to a folder with ml-latest-small, ml-100k, ml-1m")
     for item in items:
         if item.get_closest_marker("data") and not DATA.is_dir():
             item.add_marker(absent)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that starts pytest-xdist's others, and outlives them
+        postgres.announce()
+        config.add_cleanup(postgres.clear)
+
+
+@pytest.fixture(scope="session")
+def server() -> postgres.Server:
+    """A real PostgreSQL, shared by all tests."""
+    if postgres.binaries() is None:
+        pytest.skip("no PostgreSQL here: apt-get install postgresql")
+    return postgres.running()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a new and empty database of each kind that a run store may live in."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deep' / 'runs.db'}"
+    return str(request.getfixturevalue("server").fresh())
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +74,27 @@ def own_home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         monkeypatch.setenv("ENCORE_DATA", str(DATA))
     else:
         monkeypatch.delenv("ENCORE_DATA", raising=False)
+
+
+@pytest.fixture
+def store() -> Iterator[RunStore]:
+    """The run store of the test's home."""
+    from engine.settings import settings
+    from engine.store import RunStore
+
+    found = RunStore(settings().store_url, settings().artifacts)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages ask for a daemon; here none is started, and none is missed."""
+    from engine import background
+
+    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: "ready")
+    monkeypatch.setattr(background, "daemon_state", lambda *_: "ready")
+    monkeypatch.setattr(background, "daemon_alive", lambda *_: True)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Ratings files as anybody may write them, drawn at random together with what has to be read from them."""
+"""Ratings files for tests: read or refused, and drawn at random as anybody may write them, together with what has to be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import strategies as st
+
+from engine.datasets import Reading
+from engine.datasets.table import Ratings, read_ratings
+from engine.errors import InputError
 
 NAMES = {
     "user": ("userId", "User", "reviewerID", "customer_id"),
@@ -65,6 +72,24 @@ FAULTS = {
     "with another number of fields": "u,i,4",
 }
 """Why a row is left out → such a row, of a file with the columns user, item, rating and time, and the scale -10 to 10."""
+
+
+def read(content: bytes | str, **reading: object) -> Ratings:
+    return read_ratings(content.encode() if isinstance(content, str) else content, "r.csv", Reading.model_validate(reading))
+
+
+def refused(content: bytes | str, **reading: object) -> str:
+    with pytest.raises(InputError) as caught:
+        read(content, **reading)
+    sentence = str(caught.value)
+    assert sentence.endswith((".", "'::'.")) and "\n" not in sentence
+    return sentence
+
+
+def table(**columns: pa.Array) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table(columns), target)
+    return target.getvalue()
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ def execute(run_id: str, store: RunStore) -> None:
     time.sleep(fake.get("linger", 0.0))
 
 
+def hangs(run_id: str, store: RunStore) -> None:
+    """A run that never claims its row."""
+    time.sleep(60)
+
+
 def broken(run_id: str, store: RunStore) -> None:
     """A run that ends before it claims its row."""
     raise SystemExit(3)

@@ -18,15 +18,6 @@ from engine.comparison import Curve, band, by_user, differing, importance, on_on
 from engine.config import merge, parse
 from engine.errors import InputError
 from engine.paired import paired
-from engine.settings import settings
-from engine.store import RunStore
-
-
-@pytest.fixture
-def store():
-    store = RunStore(settings().store_url, settings().artifacts)
-    yield store
-    store.close()
 
 
 def finished(store, changes=None, test=None, ground="a", liked=4.0):
@@ -130,7 +121,7 @@ def test_users_are_compared_by_their_own_rmse(store):
     assert (found.gained, found.lost, found.equal) == (1, 0, 2)
     assert found.gain == pytest.approx([0, 1, 0])
     assert found.mean == pytest.approx(1 / 3)
-    assert found.half == pytest.approx(1.96 * np.std([0, 1, 0], ddof=1) / math.sqrt(3))
+    assert found.half == pytest.approx(4.30265 * np.std([0, 1, 0], ddof=1) / math.sqrt(3)), "Student's t of three users"
     assert not found.distinguishable
     errors = [np.sqrt(np.mean(np.square(one))) for one in ([3, 4, 1, 0.5], [0, 5, 2, 0.5])]
     assert found.whole[0] == pytest.approx(errors[0] - errors[1], abs=1e-6)

@@ -1,6 +1,6 @@
 """Thousands of files as people, programs and accidents make them: each is read, or refused in one sentence, and no row is lost unseen.
 
-`make test` draws a sample; with ENCORE_SOAK=1 there are at least 2,000 generated uploads and 500 damaged real files.
+`make test` draws a sample; under `make soak` there are at least 2,000 generated uploads and 500 damaged real files.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from engine.datasets.table import read_ratings
 from engine.datasets.uploads import uploads
 from engine.errors import InputError
 from tests.sheets import Sheet, sheets, spoilt_sheets
+from tests.soak import SOAK
 
-SOAK = os.environ.get("ENCORE_SOAK") == "1"
+pytestmark = pytest.mark.soak
 LIMIT = 10_000
 """Milliseconds that any one file may take."""
 

@@ -187,7 +187,7 @@ def test_fingerprint_sees_every_change_and_no_other() -> None:
 def test_positions_of_ids() -> None:
     data = small()
     assert (data.user_position("b"), data.item_position("10")) == (1, 1)
-    with pytest.raises(InputError, match=r"There is no user 'zoe' in small; its ids run like a, b\."):
+    with pytest.raises(InputError, match=r"There is no user 'zoe' in small; its first ids are a, b\."):
         data.user_position("zoe")
 
 

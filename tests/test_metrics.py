@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from engine import metrics
@@ -16,6 +17,7 @@ from engine.metrics import (
     bootstrap_rmse_difference,
     definition,
     epochs_to_reach,
+    half_interval,
     negative_weights,
     over_users,
     pairwise_accuracy,
@@ -23,6 +25,7 @@ from engine.metrics import (
     rating_metrics,
     rmse_difference,
     top_k,
+    widening,
 )
 
 
@@ -236,3 +239,12 @@ def test_every_metric_has_a_definition():
     assert definition("ndcg@100_se").endswith(METRICS["ndcg"])
     assert definition("pairwise_random_se").endswith(METRICS["pairwise_random"])
     assert definition("reconstruction_rmse").startswith("Error on ratings that the model was shown")
+
+
+@pytest.mark.parametrize("count", [2, 3, 30])
+def test_an_interval_of_few_values_is_students(count):
+    values = np.arange(count) ** 2.0
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert half_interval(values) == pytest.approx((expected.high - expected.low) / 2)
+    assert half_interval(values[:1]) == math.inf == widening(1)
+    assert widening(10**7) == pytest.approx(1, abs=1e-4)

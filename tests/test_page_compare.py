@@ -8,24 +8,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.comparison import by_user
 from engine.config import merge, parse
-from engine.settings import settings
 from engine.store import MetricRow, RunStore
 from pages.components import run_table
 from tests.visits import visited
 
-
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
-    monkeypatch.setattr(background, "daemon_alive", lambda *_: True)
-
-
-@pytest.fixture
-def store() -> RunStore:
-    return RunStore(settings().store_url, settings().artifacts)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def finished(store: RunStore, changes: dict | None = None, rmse: float = 0.9, ground: str = "a", curve=(1.0, 0.8, 0.9), errors=None):
@@ -145,7 +134,7 @@ def test_curves_are_measured_smoothed_and_never_reported_smooth(store):
     assert series[f"{run.name}, measured"]["lineStyle"]["opacity"] < 0.5
     assert [y for _, y in series[run.name]["data"]] == pytest.approx([1.0, 2 / 3, 0.8], abs=1e-4)
     assert series[f"{run.name}, train"]["lineStyle"]["type"] == "dashed"
-    assert page.dataframe[1].value.iloc[0].tolist() == [run.name, 1, "0.5000", "2", "0.9000"]
+    assert page.dataframe[1].value.iloc[0].tolist() == [run.name, "", 1, "0.5000", "2", "0.9000"]
     without = {one["name"] for one in drawn(visit(runs=run.id, compare_train="false"))["series"]}
     assert without == {run.name}
 
@@ -166,6 +155,15 @@ def test_seeds_become_a_band(store):
     assert f"over seeds (2 of {runs[0].name})" in said(page)
     row = page.dataframe[1].value.iloc[0]
     assert (row["seeds"], row["best"]) == (2, "0.7000 ± 0.1414")
+    assert page.dataframe[1].value["differs in"].tolist() == ["dropout 0.0", "dropout 0.5"]
+
+
+def test_svd_stands_beside_the_curves_where_they_compare(store):
+    one, other, elsewhere = (finished(store, {"training.seed": seed}, ground=ground) for seed, ground in enumerate("aab"))
+    for run in (one, other, elsewhere):
+        store.add_facts(run.id, {"baselines": {"svd": {"validation": {"rmse": 0.75}}}})
+    assert "SVD" in str(drawn(visit(runs=ids(one, other), compare_seeds="true")))
+    assert "SVD" not in str(drawn(visit(runs=ids(one, elsewhere))))
 
 
 def test_ten_runs_are_drawn_and_that_is_said(store):

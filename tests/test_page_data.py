@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import background, datasets
+from engine import datasets
 from engine.errors import InputError
+from tests.visits import visited
 
 ROOT = Path(__file__).parents[1]
 CSV = b"userId,movieId,rating,timestamp\n" + b"".join(
@@ -15,20 +16,11 @@ CSV = b"userId,movieId,rating,timestamp\n" + b"".join(
 )
 
 
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/data.py")
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/data.py", **query)
 
 
 def said(page: AppTest) -> str:
@@ -181,3 +173,46 @@ def test_the_published_split_and_licence_of_real_data():
     assert not page.error
     assert "not for commercial use" in said(page)
     assert "19,956" in page.table[0].value.to_string()  # and 44 that nobody can predict
+
+
+FAULTY = (
+    b"user,item,rating\n"
+    + b"".join(f"{user},{item},{1 + user % 5}\n".encode() for user in range(9) for item in range(9))
+    + b"1,1,\n2,<b>,77\n1,2,5\n"
+)
+
+
+def test_rows_that_cannot_be_read_are_told_before_and_after_saving():
+    page = upload(FAULTY, "marks.csv")
+    assert "1 of 84 rows cannot be used" in page.error[0].value
+    assert button(page, "Save as a dataset").disabled
+    page.number_input[1].set_value(5).run()
+    assert page.dataframe[0].value.to_numpy().tolist() == [
+        ["83", "has no rating"],
+        ["84", "has the rating 77, which is off the scale of up to 5"],
+    ]
+    next(one for one in page.toggle if one.label.startswith("Leave out")).set_value(True).run()
+    equation = "84 rows = 81 ratings + 1 of a pair that came before (the latest counts) + 2 unusable "
+    equation += "(1 without a rating, 1 with a rating off the scale)"
+    assert not page.error and equation in said(page).replace("\\", "")
+    button(page, "Save as a dataset").click().run()
+    assert equation in said(page).replace("\\", "") and "1 repeats merged" in said(page)
+    assert page.dataframe[0].value["line"].tolist() == ["83", "84"]
+    assert datasets.uploads()[0].scale == (1, 5)
+
+
+def test_what_the_file_does_not_tell_can_be_said():
+    page = upload(b"user;item;rating\n1;2;1.234\n1;3;2.345\n", "plays.csv")
+    assert "is either 1234 or 1.234; say which sign is decimal (“Decimal sign”)" in page.error[0].value.replace("\\", "")
+    assert next(one for one in page.expander if one.label == "How the file is written").proto.expanded
+    next(one for one in page.selectbox if one.label == "Decimal sign").set_value("comma").run()
+    assert not page.error and "ratings from 1234 to 2345" in said(page)
+    assert "There is one user only" in page.warning[0].value
+    next(one for one in page.number_input if one.label == "Lowest rating").set_value(9).run()
+    page.number_input[1].set_value(1).run()
+    assert "lowest rating" in page.error[0].value and "must be below the highest" in page.error[0].value
+
+
+def test_an_excel_workbook_is_answered_with_the_way_out():
+    page = upload(b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "marks.xlsx")
+    assert "marks.xlsx is an Excel workbook; open it, choose 'Save as'" in page.error[0].value.replace("\\", "")

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.config import parse
 from engine.experiment import load_model
 from engine.item_map import item_map, neighbours, principal
 from engine.models import MODELS
-from engine.settings import settings
 from engine.store import RunStore
 from pages.components import item_factors, item_view
+from pages.components.words import plain
 from tests.visits import visited
 
 SMALL = {
@@ -26,14 +25,7 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
-
-
-@pytest.fixture
-def store() -> RunStore:
-    return RunStore(settings().store_url, settings().artifacts)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def trained(store: RunStore, model: dict | None = None):
@@ -99,10 +91,12 @@ def test_an_item_is_marked_and_its_neighbours_are_listed(store):
     item = str(whole.table["item"].iloc[3])
     near, cosines = neighbours(whole.factors, 3, 12)
     page = visit(items_of=run.id, items_item=item)
-    listed = page.dataframe[0].value
-    assert listed["title"].tolist() == whole.table["title"].iloc[near].tolist()
-    assert listed["cosine"].to_numpy() == pytest.approx(cosines)
-    assert listed["distance"].to_numpy() == pytest.approx(np.linalg.norm(whole.factors[near] - whole.factors[3], axis=1), rel=1e-5)
+    listed = page.table[0].value
+    for title, name, kinds in zip(listed["title"], whole.table["title"].iloc[near], whole.table["genres"].iloc[near], strict=True):
+        assert title.startswith(plain(name)) and plain(kinds) in title
+    assert listed["cosine"].astype(float).to_numpy() == pytest.approx(cosines, abs=5e-4)
+    distances = np.linalg.norm(whole.factors[near] - whole.factors[3], axis=1)
+    assert listed["distance"].astype(float).to_numpy() == pytest.approx(distances, rel=5e-3)
     option = drawn(page)
     rings, chosen = (next(one for one in option["series"] if one["name"] == name) for name in ("neighbours", "chosen"))
     assert len(rings["data"]) == len(near) and chosen["data"][0]["name"].startswith(whole.table["title"].iloc[3])

@@ -7,15 +7,11 @@ from typing import Any, get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.lessons import NAMES, lesson, lessons
 from pages.components import player
 from tests.visits import visited
 
-
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def visit(**query: str) -> AppTest:
@@ -77,7 +73,7 @@ def test_all_lessons_stand_as_cards_and_lead_to_each_other():
     sound(page.button(key=f"learn.open.{NAMES[-1]}").click().run())
     assert query(page)["lesson"] == NAMES[-1]
     assert "learn.next" not in [one.key for one in page.button]
-    sound(page.button(key="learn.before").click().run())
+    sound(page.button(key="learn.previous").click().run())
     assert page.title[0].value == lesson(NAMES[-2]).title
     sound(page.button(key="learn.all").click().run())
     assert query(page) == {} and not pictures(page)

@@ -10,7 +10,6 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.config import parse
 from engine.pairwise import right_difference, sampler_facts, score_pairs, share_right
 from engine.settings import settings
@@ -47,9 +46,7 @@ def filled(home, monkeypatch):
     monkeypatch.setenv("ENCORE_HOME", str(home))
 
 
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def here() -> RunStore:

@@ -9,7 +9,6 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.config import parse
 from engine.settings import settings
 from engine.store import RunStore
@@ -47,9 +46,7 @@ def here() -> RunStore:
     return RunStore(settings().store_url, settings().artifacts)
 
 
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def visit(**query: str) -> AppTest:

@@ -13,10 +13,9 @@ from streamlit.testing.v1 import AppTest
 from engine import background, reproduce
 from engine.config import flatten, parse
 from engine.reproduce import Difference, Kept, Result, results, wording
-from engine.settings import settings
-from engine.store import RunStore
 from engine.tables import Table, table, tables
 from pages.components import reproduced, reproduced_chart
+from tests.visits import visited
 
 ROOT = Path(__file__).parents[1]
 NAME = "5-convergence"
@@ -29,19 +28,8 @@ def nothing_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(results, "FOLDER", tmp_path / "tables")
 
 
-@pytest.fixture
-def store() -> RunStore:
-    return RunStore(settings().store_url, settings().artifacts)
-
-
 def visit(**query: str) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60).run()
-    page.switch_page("pages/reproduce.py")
-    for name, value in query.items():
-        page.query_params[f"reproduce_{name}"] = value
-    page.run()
-    assert not page.exception
-    return page
+    return visited("pages/reproduce.py", **{f"reproduce_{name}": value for name, value in query.items()})
 
 
 def said(page: AppTest) -> str:

@@ -4,9 +4,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.config import merge, parse
-from engine.settings import settings
 from engine.store import RunStore
 from tests.visits import visited
 
@@ -18,15 +16,7 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
-    monkeypatch.setattr(background, "daemon_alive", lambda *_: True)
-
-
-@pytest.fixture
-def store() -> RunStore:
-    return RunStore(settings().store_url, settings().artifacts)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def made(store: RunStore, state: str = "queued", changes: dict | None = None):

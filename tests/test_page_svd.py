@@ -7,15 +7,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import background
 from engine.datasets import toy
-from pages.components.item_map import item_map
+from pages.components.svd_items import item_map
 from tests.visits import visited
 
-
-@pytest.fixture(autouse=True)
-def no_daemon(monkeypatch):
-    monkeypatch.setattr(background, "ensure_daemon", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("no_daemon")
 
 
 def visit(**query: str) -> AppTest:
@@ -134,7 +130,7 @@ def test_an_item_has_neighbours():
 
 
 def test_only_the_most_rated_are_drawn(monkeypatch):
-    monkeypatch.setattr("pages.components.item_map.DRAWN", 7)
+    monkeypatch.setattr("pages.components.svd_items.DRAWN", 7)
     counts = np.count_nonzero(toy.MATRIX, axis=0)
     page = visit(svd_item=str(counts.argmax() + 1))
     near = next(table.value for table in page.dataframe if "cosine" in table.value)

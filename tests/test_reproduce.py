@@ -17,7 +17,6 @@ from engine.config import flatten
 from engine.errors import InputError
 from engine.reproduce import Difference, Kept, Result, docs, results, wording
 from engine.reproduce.comparisons import UNKNOWN, wanted_differences
-from engine.settings import settings
 from engine.store import RunStore
 from engine.tables import Claim, Row, Table, table, tables
 
@@ -259,11 +258,6 @@ def finished(store: RunStore, one: Table, row: str, seed: int, rmse: float):
     return store.get(run.id)
 
 
-@pytest.fixture
-def store() -> RunStore:
-    return RunStore(settings().store_url, settings().artifacts)
-
-
 def test_finished_runs_fill_rows_and_differences(store):
     one = made(COMPARED)
     for seed, (first, second) in enumerate([(0.80, 0.90), (0.82, 0.93)]):
@@ -323,12 +317,12 @@ def test_of_one_user_there_is_no_interval(store):
 
 def test_per_user_errors_are_compared_user_by_user(store):
     one = made(COMPARED, metric="rmse_user_mean")
-    runs = [with_errors(store, one, "a", 0, [1.0, 2.0, 3.0], [0, 1, 2]), with_errors(store, one, "b", 0, [1.1, 2.3, 3.2], [0, 1, 2])]
+    runs = [with_errors(store, one, "a", 0, [1.0, 2.0, 3.0], [0, 1, 2]), with_errors(store, one, "b", 0, [1.15, 2.25, 3.2], [0, 1, 2])]
     some = [replace(planted(row, test=value), run=run.id) for row, value, run in zip("ab", (2.0, 2.2), runs, strict=True)]
     found = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), some, store)
     assert found is not None
-    # Users' differences −0.1, −0.3, −0.2: mean −0.2, standard deviation 0.1.
-    assert (found.value, found.half) == (pytest.approx(-0.2), pytest.approx(1.96 * 0.1 / 3**0.5))
+    # Users' differences −0.15, −0.25, −0.2: mean −0.2, standard deviation 0.05; t(0.975, 2) = 4.30265.
+    assert (found.value, found.half) == (pytest.approx(-0.2), pytest.approx(4.30265 * 0.05 / 3**0.5, rel=1e-5))
     assert (found.over, found.on) == ("users", "3 pairs")
     (judged,) = reproduce.verdicts(one, "synthetic", Kept(some, [found]))
     assert judged.verdict == "holds"
@@ -362,9 +356,10 @@ def test_rankings_are_compared_user_by_user_and_seed_by_seed(store):
             some.append(replace(planted(row, seed, test=float(np.mean(each))), run=run.id))
     found = reproduce.difference(one, "synthetic", ("a", "test"), ("b", "test"), some, store)
     assert found is not None
-    # Means over the seeds, user by user: 0.15, 0.05, 0.25, standard deviation 0.1; seeds 0.2 and 0.1, t(0.975, 1) = 12.7062.
+    # Means over the seeds, user by user: 0.15, 0.05, 0.25, standard deviation 0.1, t(0.975, 2) = 4.30265; seeds 0.2 and 0.1,
+    # t(0.975, 1) = 12.7062.
     assert found.value == pytest.approx(-0.15)
-    assert found.half == pytest.approx(np.hypot(1.96 * 0.1 / 3**0.5, 12.7062 * 0.05), rel=1e-4)
+    assert found.half == pytest.approx(np.hypot(4.30265 * 0.1 / 3**0.5, 12.7062 * 0.05), rel=1e-4)
     assert (found.over, found.on) == ("users and seeds", "3 users")
 
 

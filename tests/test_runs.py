@@ -1,20 +1,17 @@
 """A whole run through the store: repeatable, resumable, and honest about what went wrong."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from engine import experiment, runs
+from engine import experiment, footprint, processes, runs
 from engine.config import merge, parse
 from engine.errors import InputError
 from engine.evaluation import judge
 from engine.models import MODELS
 from engine.recommendations import for_new_user, for_user, read_ratings
-from engine.settings import settings
-from engine.store import RunStore
 
 SMALL = {
     "preprocessing": {"sample_users": 150, "sample_items": 120},
@@ -22,12 +19,6 @@ SMALL = {
     "training": {"epochs": 6, "batch_size": 32, "lr": 0.01},
     "evaluation": {"max_rank": 6},
 }
-
-
-@pytest.fixture
-def store() -> RunStore:
-    here = settings()
-    return RunStore(here.store_url, here.artifacts)
 
 
 def run(store, changes=None, **create):
@@ -177,7 +168,7 @@ def test_a_configuration_that_no_longer_fits_fails_the_run_with_a_sentence(store
 
 
 def test_layers_that_no_memory_holds_are_answered(store, monkeypatch):
-    monkeypatch.setattr(experiment, "BYTES_PER_WEIGHT", 0)  # as if the estimate had let them pass
+    monkeypatch.setattr(footprint, "require", lambda *_: None)  # as if the estimate had let them pass
     one = run(store, {"model.layers": [2_000_000_000]})
     assert one.state == "failed"
     assert one.error.startswith("Out of memory")
@@ -269,11 +260,12 @@ def test_one_group_of_users_is_judged_alone(store):
 
 
 def test_a_model_too_large_for_the_machine_is_refused_before_it_is_made(store, monkeypatch):
-    monkeypatch.setattr(experiment.psutil, "virtual_memory", lambda: SimpleNamespace(total=1e6, available=1e9))
+    monkeypatch.setattr(processes, "memory_there", lambda: 1_000_000)
     one = run(store, {"dataset": {"name": "toy"}, "model": {"name": "sparsefc"}})
     assert one.state == "failed"
-    # Weights 2 · (18 · 500) + 500², places 5 · (2 · 518 + 1,000), biases 1,018: 279,198, of 16 bytes each.
+    # Weights 2 · (18 · 500) + 500², places 5 · (2 · 518 + 1,000), biases 1,018: 279,198, of 20 bytes; 10 rows of 2,000 units, of 8,
+    # and of 18 cells, of 16; and some kB for ratings, factors and scores.
     assert one.error == (
-        "SparseFC (kernel autoencoder) for 18 users and 10 items needs about 4.5 MB, and this machine has 1.0 MB: "
-        "make model.layers and the like smaller, or keep fewer items."
+        "SparseFC (kernel autoencoder) for 18 users and 10 items needs about 5.8 MB, and this machine has 1.0 MB: make model.layers "
+        "and the like or training.batch_size smaller, or keep fewer items."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.datasets import DatasetConfig, Reading, available, listing, load, preview, save_upload, uploads
+from engine.datasets import Account, DatasetConfig, Reading, available, listing, load, preview, save_upload, uploads
 from engine.datasets.table import read_ratings
 from engine.errors import InputError
 
@@ -243,3 +244,25 @@ def test_a_refused_upload_leaves_nothing(tmp_path: Path) -> None:
 def test_an_upload_of_pairs() -> None:
     name = save_upload("pairs.csv", b"user,item\n1,2\n", Reading(implicit=True))
     assert load(DatasetConfig(name=name)).scale == (0, 1)
+
+
+def test_an_upload_of_a_former_version_is_still_read(tmp_path: Path) -> None:
+    name = save_upload("pairs.csv", b"user,item\n1,2\n1,3\n1,3\n", Reading(implicit=True))
+    about = tmp_path / "home" / "datasets" / "uploads" / "pairs" / "about.json"
+    stored = json.loads(about.read_text())
+    assert Account(**stored["account"]) == Account(rows=3, kept=2, merged=1)
+    former = {key: value for key, value in stored.items() if key not in ("scale", "account", "checksum", "sha256")} | {"implicit": True}
+    about.write_text(json.dumps(former))
+    assert uploads()[0].account is None and load(DatasetConfig(name=name)).scale == (0, 1)
+    about.write_text(json.dumps(former | {"implicit": False}))
+    assert load(DatasetConfig(name=name)).scale == (1, 1)
+
+
+@pytest.mark.parametrize("file", ["about.json", "ratings.parquet"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b'{"title": 3}', b"PAR1\x00PAR1"])
+def test_a_damaged_upload_is_told_and_harms_no_other(file: str, content: bytes, tmp_path: Path) -> None:
+    good, bad = (save_upload(f"{name}.csv", f"user,item,rating\n1,2,{rating}\n".encode()) for name, rating in (("good", 1), ("bad", 2)))
+    (tmp_path / "home" / "datasets" / "uploads" / "bad" / file).write_bytes(content)
+    with pytest.raises(InputError, match=r"What was kept of the upload 'upload:bad' is damaged; upload its file again\."):
+        load(DatasetConfig(name=bad))
+    assert load(DatasetConfig(name=good)).n_ratings == 1 and good in {upload.name for upload in uploads()}

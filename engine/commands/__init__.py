@@ -3,7 +3,7 @@
 Commands import what they need when they run: `daemon` has to be up fast, and most others need no torch.
 """
 
-from engine.commands import files, items, models, runs, studies  # each adds its commands
+from engine.commands import elsewhere, files, items, models, queue, runs, store, studies, sweeps  # each adds its commands
 from engine.commands.frame import main
 
-__all__ = ["files", "items", "main", "models", "runs", "studies"]
+__all__ = ["elsewhere", "files", "items", "main", "models", "queue", "runs", "store", "studies", "sweeps"]

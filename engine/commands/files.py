@@ -20,6 +20,7 @@ from engine.errors import InputError
 def look(file: Path, fields: tuple[str, ...], save: bool, as_json: bool) -> None:
     """Tell what is understood of a ratings file, and what becomes of each of its rows."""
     from engine import config, datasets
+    from engine.datasets.faults import shown
 
     values = config.merge({}, assigned(fields))
     if other := set(values) - {"dataset"}:
@@ -29,7 +30,8 @@ def look(file: Path, fields: tuple[str, ...], save: bool, as_json: bool) -> None
     seen = datasets.preview(file, reading=reading)
     for what, how in seen.understood.items():
         click.echo(f"{what}: {how}", err=as_json)
-    click.echo(f"Columns: {', '.join(f'{role} = {column}' for role, column in seen.mapping.items() if column)}", err=as_json)
+    columns = ", ".join(f"{role} = {shown(column)}" for role, column in seen.mapping.items() if column)
+    click.echo(f"Columns: {columns or 'none was recognised'}", err=as_json)
     if seen.account:
         click.echo(str(seen.account), err=as_json)
         for line, why in seen.account.examples.items():

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.commands.frame import JSON, main, open_store, print_json
 from engine.errors import InputError
+from engine.spreadsheets import to_csv
 
 
 @main.command()
@@ -42,7 +43,7 @@ def items(run_id: str | None, dataset: str | None, item: str | None, top: int, f
     click.echo(f"{told['items']:,} of {told['of']:,} items; two directions hold {sum(flat.shares):.1%} of the variance", err=as_json)
     if output is not None:
         try:
-            shown.table.assign(x=flat.places[:, 0], y=flat.places[:, 1]).to_csv(output, index=False)
+            output.write_text(to_csv(shown.table.assign(x=flat.places[:, 0], y=flat.places[:, 1])), encoding="utf-8", newline="")
         except OSError as error:
             raise InputError(f"--output: {output} cannot be written ({error.strerror}).") from error
     near = []

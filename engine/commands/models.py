@@ -189,9 +189,10 @@ def _shares(found: dict[str, Any]) -> list[str]:
 def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Raises InputError where the file cannot be written."""
     from engine.files import replacing
+    from engine.spreadsheets import to_csv
 
     try:
         with replacing(path) as draft:
-            frame.to_csv(draft, index=False)
+            draft.write_text(to_csv(frame), encoding="utf-8", newline="")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); name another file after --output.") from error

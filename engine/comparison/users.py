@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.metrics import higher_is_better
-from engine.paired import OF_PAIRS, errors_of, half_width, left, paired
+from engine.metrics import half_interval, higher_is_better
+from engine.paired import OF_PAIRS, errors_of, left, paired
 from engine.store import RunStore
 
 EQUAL = 1e-6
@@ -90,7 +90,7 @@ def by_user(metric: str, first: str, second: str, store: RunStore) -> ByUser | N
         lost=lost,
         equal=len(gain) - gained - lost,
         mean=float(gain.mean()),
-        half=half_width(gain),
+        half=half_interval(gain),
         p_value=_signed_rank(gain),
         whole=None if whole is None else (float(whole.by_seed.mean()), whole.half),
         on="" if whole is None else whole.on,

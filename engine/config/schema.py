@@ -13,6 +13,8 @@ from engine.models.configs import AutoencoderConfig, ModelConfig
 from engine.preprocessing import PreprocessingConfig
 from engine.splits import RandomOptions, SplitConfig
 
+MOST_ITEMS, MOST_CUTOFFS = 10_000, 20
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -143,7 +145,7 @@ class TrainingConfig(_Section):
 class EvaluationConfig(_Section):
     """How held-out ratings are judged."""
 
-    k: int = Field(10, ge=1, title="List length", description="Cut-off k of Recall@k, Precision@k and NDCG@k.")
+    k: int = Field(10, ge=1, le=MOST_ITEMS, title="List length", description="Cut-off k of Recall@k, Precision@k and NDCG@k.")
     more_k: tuple[int, ...] = Field((), title="Further list lengths", description="More cut-offs of the same metrics, like 20, 50, 100.")
     pairwise: bool = Field(
         False,
@@ -167,6 +169,8 @@ class EvaluationConfig(_Section):
     def _at_least_one(cls, cutoffs: tuple[int, ...]) -> tuple[int, ...]:
         if min(cutoffs, default=1) < 1:
             raise ValueError(f"a list has at least one item, not {min(cutoffs)}")
+        if max(cutoffs, default=1) > MOST_ITEMS or len(cutoffs) > MOST_CUTOFFS:
+            raise ValueError(f"at most {MOST_CUTOFFS} lists of at most {MOST_ITEMS:,} items are judged")
         return cutoffs
 
     @property

@@ -10,12 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from engine.config.schema import RunConfig
 from engine.datasets import DatasetConfig
-from engine.errors import InputError, unknown
+from engine.errors import InputError, shortened, unknown
 from engine.models.configs import AutoencoderConfig
 from engine.splits import RandomOptions
 
 KIND_FIELDS = {"split": "kind", "model": "name"}
 """Sections whose other fields depend on one field."""
+LARGEST, LONGEST, DEEPEST = 2**53 - 1, 1_000, 8
+"""The largest number that every form and database holds; the longest text or list; how deep values may be nested."""
 LISTS = (("model", "layers"), ("evaluation", "more_k"))
 
 
@@ -25,6 +27,7 @@ def parse(values: Mapping[str, Any]) -> RunConfig:
     Raises:
         InputError: one sentence naming the first field that is wrong, and the nearest known name if it is unknown.
     """
+    _require_bounds(values)
     try:
         return RunConfig.model_validate(_plain(values))
     except ValidationError as error:
@@ -96,6 +99,21 @@ def _default_kind(section: str) -> str:
     return getattr(RunConfig.model_fields[section].default, KIND_FIELDS[section])
 
 
+def _require_bounds(value: Any, path: str = "", depth: int = 0) -> None:
+    """Refuses what no database, link or form can hold, before anything is made of it."""
+    if depth > DEEPEST:
+        raise InputError(f"{shortened(path)}: values are nested {DEEPEST} deep at most.")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise InputError(f"{shortened(path)}: numbers go up to {LARGEST:,}.")
+    if isinstance(value, str) and (len(value) > LONGEST or (not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value))):
+        raise InputError(f"{shortened(path)}: a text has at most {LONGEST:,} characters, and none that stands for half of one.")
+    if isinstance(value, list | tuple | Mapping) and len(value) > LONGEST:
+        raise InputError(f"{shortened(path)}: a list has at most {LONGEST:,} values, not {len(value):,}.")
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, inner in pairs:
+        _require_bounds(inner, f"{path}.{key}" if path and isinstance(value, Mapping) else path or str(key), depth + 1)
+
+
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fills in the default kind, and turns a single number into a list where one is due."""
     plain = {section: dict(content) if isinstance(content, Mapping) else content for section, content in values.items()}
@@ -126,7 +144,7 @@ def _sentence(error: ValidationError) -> str:
             )
         sections = list(RunConfig.model_fields)
         near = difflib.get_close_matches(path, known + sections, n=1)
-        return f"Unknown field '{path}'." + (f" Did you mean '{near[0]}'?" if near else f" Sections: {', '.join(sections)}.")
+        return f"Unknown field '{shortened(path)}'." + (f" Did you mean '{near[0]}'?" if near else f" Sections: {', '.join(sections)}.")
     if first["type"] == "union_tag_invalid":
         section = location[0]
         names = [name for kind in _kinds(RunConfig.model_fields[section].annotation) for name in _kind_values(kind)]

@@ -70,7 +70,7 @@ class Account:
 
     def __str__(self) -> str:
         """Such as "7 rows = 4 ratings + 1 of a pair that came before (the latest counts) + 2 unusable (2 without a user)"."""
-        said = [f"{self.rows:,} rows = {self.kept:,} ratings"]
+        said = [f"{_counted(self.rows, 'row')} = {_counted(self.kept, 'rating')}"]
         if self.merged:
             said.append(f"{self.merged:,} of a pair that came before ({_COUNTS[self.rule]})")
         if self.left_out:
@@ -82,3 +82,7 @@ def shown(text: object) -> str:
     """A value of a file in a sentence: on one line, and not longer than one."""
     plain = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
     return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}…"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -31,22 +31,21 @@ def refuse_open(name: str, layout: Layout, what: str) -> None:
         InputError: a quotation mark is never closed, or only in a line that looks like a record of its own.
     """
     physical = layout.content.decode().split("\n")
-    start, row = 1, [_END]
-    numeric: list[bool] = []
+    start, numeric = 1, [False]
     try:
         for number, (start, end, row) in enumerate(records(layout.content + f"\n{_END}".encode(), layout.separator)):
             if number == int(layout.header):
                 numeric = [_NUMBER.fullmatch(text) is not None for text in row]
-            if start == end or row == [_END]:
+            if start == end:
                 continue
+            if row[-1].endswith(_END):
+                raise InputError(f"Line {start} of {name} opens a quotation mark that is never closed; close or remove it.")
             first, *more = (_like(line, layout.separator, numeric) for line in physical[start - 1 : end])
             if first and any(more):
                 why = f"opens a quotation mark that is closed on line {end} only, and the lines look like {what}s of their own"
                 raise InputError(f"Line {start} of {name} {why}; correct the quotation marks.")
     except csv.Error as error:
         raise InputError(f"{name} has a field of many pages after line {start}; close its quotation mark, or shorten it.") from error
-    if row != [_END]:
-        raise InputError(f"Line {start} of {name} opens a quotation mark that is never closed; close or remove it.")
 
 
 def _like(line: str, separator: str, numeric: list[bool]) -> bool:

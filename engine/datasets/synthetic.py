@@ -68,9 +68,17 @@ class SyntheticParameters:
     years: int = 6
 
 
+_kept: list[Interactions] = []
+
+
 def load() -> Interactions:
     """The default set: the same numbers on every machine."""
-    return generate(SyntheticParameters())
+    return _kept[0] if _kept else generate(SyntheticParameters())
+
+
+def keep() -> None:
+    """Has the default set in memory from now on: for a process that others are forked from, of which each has it to itself."""
+    _kept[:] = [generate(SyntheticParameters())]
 
 
 def generate(parameters: SyntheticParameters) -> Interactions:

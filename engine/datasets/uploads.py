@@ -16,14 +16,18 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from engine import disk, seals
 from engine.datasets.faults import Account, shown
 from engine.datasets.reading import GUESS_ALL, Reading
 from engine.datasets.table import read_ratings
 from engine.errors import InputError, unknown
 from engine.interactions import Interactions, from_frame
-from engine.settings import settings
+from engine.settings import Settings, settings
 
 PREFIX = "upload:"
+PARQUET, ABOUT = "ratings.parquet", "about.json"
+_FORMER = {"name", "title", "n_users", "n_items", "n_ratings", "has_timestamps", "scale", "saved", "digest", "account", "implicit"}
+"""What descriptions without a checksum hold, as former versions wrote them."""
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, pa.ArrowException)
 
 
@@ -39,6 +43,7 @@ class Upload:
         saved: unix seconds.
         digest: tells the same file, read in the same way, again.
         account: what became of the file's rows; None of one saved before that was kept.
+        checksum: SHA-256 of the Parquet file; empty of one saved before that was kept.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Upload:
     saved: float
     digest: str
     account: Account | None = None
+    checksum: str = ""
 
 
 def save_upload(filename: str, content: bytes, reading: Reading = GUESS_ALL) -> str:
@@ -78,9 +84,13 @@ def save_upload(filename: str, content: bytes, reading: Reading = GUESS_ALL) -> 
     # Written beside and renamed, so that nobody ever lists half an upload.
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
-        found.frame.to_parquet(draft / "ratings.parquet", index=False)
-        (draft / "about.json").write_text(json.dumps(asdict(about), indent=1), encoding="utf-8")
+        found.frame.to_parquet(draft / PARQUET, index=False)
+        about = replace(about, checksum=_checksum(draft / PARQUET))
+        (draft / ABOUT).write_text(seals.sealed(json.dumps(asdict(about) | seals.EMPTY, indent=1)), encoding="utf-8")
+        disk.require(disk.taken(draft), "This upload")
         draft.rename(folder)
+    except OSError as error:
+        raise InputError(f"{filename} cannot be saved ({error.strerror or error}): make room on the disk, then save it again.") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return name
@@ -99,21 +109,42 @@ def load_upload(name: str) -> Interactions:
         if name in {PREFIX + folder.name for folder in _folders()}:
             raise _damaged(name)
         raise unknown("upload", name, known) if known else InputError(f"There is no upload '{name}'; none has been saved yet.")
-    upload = known[name]
+    upload, file = known[name], _place() / name.removeprefix(PREFIX) / PARQUET
     try:
-        frame = pd.read_parquet(_place() / name.removeprefix(PREFIX) / "ratings.parquet")
+        if upload.checksum and _checksum(file) != upload.checksum:
+            raise ValueError("its checksum differs")
+        frame = pd.read_parquet(file)
         data = from_frame(upload.title, frame, scale=upload.scale)
     except _DAMAGED as error:
         raise _damaged(name) from error
     return replace(data, left_out=upload.account.unusable if upload.account else 0)
 
 
-def _place() -> Path:
-    return settings().datasets / "uploads"
+def damaged_uploads(where: Settings) -> dict[str, InputError]:
+    """Saved uploads that are not what was saved, by name."""
+    found = {}
+    for folder in _folders(where):
+        about = _about(folder)
+        try:
+            whole = about is not None and (not about.checksum or _checksum(folder / PARQUET) == about.checksum)
+        except OSError:
+            whole = False
+        if not whole:
+            found[PREFIX + folder.name] = _damaged(PREFIX + folder.name)
+    return found
 
 
-def _folders() -> Iterator[Path]:
-    return _place().glob("[!.]*")
+def _place(where: Settings | None = None) -> Path:
+    return (where or settings()).datasets / "uploads"
+
+
+def _folders(where: Settings | None = None) -> Iterator[Path]:
+    return (folder for folder in _place(where).glob("[!.]*") if not folder.is_symlink())
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _damaged(name: str) -> InputError:
@@ -123,7 +154,10 @@ def _damaged(name: str) -> InputError:
 def _about(folder: Path) -> Upload | None:
     """None where its description cannot be read."""
     try:
-        stored: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        text = (folder / ABOUT).read_text(encoding="utf-8")
+        stored: dict[str, Any] = dict(json.loads(text))
+        if not (seals.is_whole(text) or stored.keys() <= _FORMER):
+            return None
         stored |= {"name": PREFIX + folder.name}
         # Uploads of former versions: 0 to 1 was the scale of pairs, and any other came from the ratings.
         stored.setdefault("scale", (0, 1) if stored.get("implicit") else None)

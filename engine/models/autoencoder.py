@@ -228,6 +228,14 @@ class Autoencoder(Network):
         self._refuse_new_users(visible)
         return self._every_hidden(self.examples(visible)).cpu().numpy()
 
+    @torch.no_grad()
+    def halves(self, visible: sp.csr_array) -> tuple[Tensor, Tensor, Tensor]:
+        """Item-based: H [items × width], P [users × width] and b [users], so that a user's scores are last_activation(H P_u + b_u)."""
+        self.eval()
+        self._refuse_new_users(visible)
+        hidden = self._every_hidden(self.examples(visible))
+        return hidden.cpu(), self._outward[-1].detach().cpu(), self.decoder_bias[-1].detach().cpu()
+
     def _score_columns(self, hidden: Tensor) -> Scorer:
         """Item-based: each item's last hidden layer is computed once, for all users."""
         output, bias = self._outward[-1], self.decoder_bias[-1]

@@ -11,11 +11,20 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+MOST_LAYERS = 64
 Activation = Literal["selu", "elu", "relu", "relu6", "lrelu", "tanh", "sigmoid", "swish", "linear"]
 
 
 class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _units_of_layers(layers: tuple[int, ...]) -> tuple[int, ...]:
+    if min(layers) < 1:
+        raise ValueError(f"every layer needs at least one unit, not {min(layers)}")
+    if len(layers) > MOST_LAYERS:
+        raise ValueError(f"a model has at most {MOST_LAYERS} layers, not {len(layers):,}")
+    return layers
 
 
 class AutoencoderConfig(_Options):
@@ -52,12 +61,7 @@ class AutoencoderConfig(_Options):
         description="user: a row is one user's ratings. item: a row is one item's ratings; new users cannot be scored.",
     )
 
-    @field_validator("layers")
-    @classmethod
-    def _positive(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
-        if min(layers) < 1:
-            raise ValueError(f"every layer needs at least one unit, not {min(layers)}")
-        return layers
+    _units = field_validator("layers")(_units_of_layers)
 
     @model_validator(mode="after")
     def _features_are_of_users(self) -> Self:
@@ -124,12 +128,6 @@ class PopularityConfig(_Options):
     name: Literal["popularity"] = "popularity"
 
 
-def _at_least_one_unit(layers: tuple[int, ...]) -> tuple[int, ...]:
-    if min(layers) < 1:
-        raise ValueError(f"every layer needs at least one unit, not {min(layers)}")
-    return layers
-
-
 class SparseFCConfig(_Options):
     """An item's ratings → sigmoid layers → its ratings by every user; a learned kernel thins out every weight matrix."""
 
@@ -155,7 +153,7 @@ class SparseFCConfig(_Options):
         "zero", title="Outputs start at", description="mean: each output's bias begins at its user's mean rating. zero: at 0."
     )
 
-    _units = field_validator("layers")(_at_least_one_unit)
+    _units = field_validator("layers")(_units_of_layers)
 
 
 class GLocalKConfig(SparseFCConfig):
@@ -179,7 +177,7 @@ class WeightedBCEConfig(_Options):
     )
     activation: Activation = Field("tanh", title="Activation", description="Of every hidden layer.")
 
-    _units = field_validator("layers")(_at_least_one_unit)
+    _units = field_validator("layers")(_units_of_layers)
 
 
 class CDAEConfig(_Options):
@@ -208,7 +206,7 @@ class MultDAEConfig(_Options):
     activation: Activation = Field("tanh", title="Activation", description="Of every hidden layer.")
     dropout: float = Field(0.5, ge=0, lt=1, title="Input dropout", description="Share of the input dropped at each training step.")
 
-    _units = field_validator("layers")(_at_least_one_unit)
+    _units = field_validator("layers")(_units_of_layers)
 
 
 class MultVAEConfig(_Options):
@@ -225,7 +223,7 @@ class MultVAEConfig(_Options):
         2000, ge=0, title="Annealing steps", description="Batches over which the weight of the KL term grows from 0 to beta."
     )
 
-    _units = field_validator("layers")(_at_least_one_unit)
+    _units = field_validator("layers")(_units_of_layers)
 
 
 class RecVAEConfig(_Options):

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import stdtrit
 
 from engine.evaluation import entry_rows, predict
 from engine.experiment import TrainedRun
-from engine.metrics import Z95, rmse_difference
+from engine.metrics import rmse_difference, widening
 from engine.recommendations.described import describe
 from engine.recommendations.lists import held_out_parts, held_out_ratings, liked_from
 
@@ -91,4 +90,4 @@ def _difference(errors: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """As `rmse_difference`, each pair for itself; widened by Student's t, for one user has few."""
     n = len(errors)
     difference, half = rmse_difference(errors, other, np.arange(n))
-    return difference, half * float(stdtrit(n - 1, 0.975)) / Z95 * (n / (n - 1)) ** 0.5
+    return difference, half * widening(n)

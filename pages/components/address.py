@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from engine.config import RunConfig, parse
-from engine.errors import InputError
-from pages.components import draft, hidden, query
+from engine.config import RunConfig, fields, parse
+from engine.errors import InputError, shortened
+from pages.components import draft, hidden, query, series
 from pages.components.session import store
 
 RUN = "opened"
 VIEW = {"x": "epoch", "log": "false", "smooth": "0"}
 """Settings of the curves and their defaults; as session-state keys they bear the prefix `view.`."""
+POSSIBLE = {"x": (*series.AXES,), "log": ("true", "false")}
 PAGE = "train"
+KNOWN = ("run", "preset", "hide", *VIEW)
+"""Parameters of a link beside the fields of a configuration."""
 
 
 def opened() -> str | None:
@@ -40,9 +45,10 @@ def read() -> list[str]:
     parameters = query.arrived(PAGE)
     if parameters is None:
         return []
-    for name, default in VIEW.items():
-        st.session_state[f"view.{name}"] = parameters.get(name, default)
-    refused = hidden.take_over(parameters.get("hide", ""))
+    refused = _take_view(parameters)
+    plain = {name: value for name, value in parameters.items() if "." not in name}
+    refused += [*query.strangers(plain, [*KNOWN, *(path for path, _ in fields())], dataset="dataset.name", split="split.kind").values()]
+    refused += hidden.take_over(parameters.get("hide", ""))
     run = None
     if "run" in parameters:
         try:
@@ -51,12 +57,35 @@ def read() -> list[str]:
             refused.append(str(error))
     open_run(run.id if run else None)
     if run and not any("." in path or path == "preset" for path in parameters):
-        draft.replace(parse(run.config))
+        try:
+            draft.replace(parse(run.config))
+        except InputError as error:  # of an older version, or damaged
+            refused.append(str(error))
     else:
         chosen, problems = draft.from_query(parameters)
         draft.replace(chosen)
         refused += problems
     return refused
+
+
+def _take_view(parameters: Mapping[str, str]) -> list[str]:
+    """Takes over how the curves are drawn. Returns one sentence for each part that is none."""
+    refused = []
+    for name, default in VIEW.items():
+        given = parameters.get(name, default)
+        if not (_share(given) if name == "smooth" else given in POSSIBLE[name]):
+            about = "a number from 0 to 0.95" if name == "smooth" else " or ".join(POSSIBLE[name])
+            refused.append(f"{name}: of the curves it is {about}, not “{shortened(given)}”.")
+            given = default
+        st.session_state[f"view.{name}"] = given
+    return refused
+
+
+def _share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 0.95
+    except ValueError:
+        return False
 
 
 def write(chosen: RunConfig | None) -> dict[str, str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from engine.recommendations import Advisor, Compared, Person
 
 PAGE = "recommend"
+KNOWN = ("run", "with", "user", "ratings", "top", "set", "why", "by", "without")
+"""Parameters of a link."""
 TOPS = (10, 20)
 MOST = 3
 """Lists that stand beside each other."""
@@ -44,7 +46,10 @@ def kept() -> dict[str, Any]:
 
 def take_over(address: dict[str, str]) -> list[str]:
     """Takes over an address that came from elsewhere. Returns one sentence for each part that could not be used."""
-    refused = []
+    strange = query.strangers(address, KNOWN)
+    for name in strange:
+        st.query_params.pop(name, None)
+    refused = [*strange.values()]
     kept().update(FRESH, run=None, user=address.get("user"), ratings=address.get("ratings"), top=TOPS[0])
     kept().update({name: address[name] for name in ("set", "why", "by") if name in address})
     first, *others = address.get("run", "").split(",")
@@ -121,7 +126,7 @@ def comparable(run: Run, runs: Sequence[Run]) -> list[Run]:
 
 def same_data(run: Run | None, other: Run | None) -> bool:
     """Whether both runs know the same dataset; False where one of them is gone."""
-    return run is not None and other is not None and run.config["dataset"] == other.config["dataset"]
+    return run is not None and other is not None and run.config.get("dataset") == other.config.get("dataset")
 
 
 def advisors(here: Opened, others: Sequence[Opened]) -> list[Advisor]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from engine.spreadsheets import to_csv
 from pages.components import charts
 
 TILE = 146
@@ -77,7 +78,7 @@ def download(data: Callable[[], pd.DataFrame], *, key: str, title: str) -> None:
     """
     st.download_button(
         ":material/download:",
-        lambda: data().to_csv(index=False).encode(),
+        lambda: to_csv(data()).encode(),
         file_name=f"{re.sub('[^a-z0-9]+', '-', key.lower())}.csv",
         mime="text/csv",
         key=f"{key}-csv",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 
+from pages.components import linked
 from pages.components.series import thin
 
 LIGHT = {"blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "grey": "#6B7280", "ink": "#14171C"}
@@ -129,7 +130,7 @@ def renderer() -> Literal["canvas", "svg"]:
 def pictures_as() -> None:
     """The choice of what the page's charts are saved as; it stands in the address, and has to come before them."""
     about = "Point at a chart, or tab to it: the arrow in its corner saves it as a picture of this kind. Its data is beside its title."
-    st.segmented_control("Save pictures as", ["PNG", "SVG"], key=PICTURES, default="PNG", required=True, bind="query-params", help=about)
+    linked.bound(st.segmented_control, "Save pictures as", ["PNG", "SVG"], key=PICTURES, default="PNG", required=True, help=about)
 
 
 def _series(line: Line, colours: dict[str, str], shift: float) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import time
 
 import streamlit as st
 
-from engine import background
 from engine.config import RunConfig, parse
 from engine.datasets import DATASETS, available, listing
 from engine.errors import InputError
@@ -16,7 +15,7 @@ from pages.components.form import expected
 from pages.components.frame import say_later, say_what_was_kept
 from pages.components.network import network_card
 from pages.components.session import ACTIVE, ask, store, submit
-from pages.components.status import ENGINE, state_badge
+from pages.components.status import engine_words, state_badge
 
 RESUMABLE = ("paused", "stopped", "crashed", "failed")
 
@@ -38,7 +37,6 @@ def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> Non
         shortcut="Mod+Enter",
         disabled=chosen is None or (active and same),
         on_click=_start,
-        args=(chosen,),
     )
     row = st.container(horizontal=True, gap="small", wrap=False)
     this = [run.id] if run is not None else []
@@ -59,11 +57,13 @@ def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> Non
         help="Trains to the end of one more epoch, then pauses." if goes_on else "Starts, and pauses after the first epoch.",
         disabled=chosen is None or (active and run is not None and run.want != "run"),
         on_click=ask if goes_on else _start,
-        args=(this, "step") if goes_on else (chosen, "step"),
+        args=(this, "step") if goes_on else ("step",),
     )
     say_what_was_kept()
     if chosen is not None:
         st.caption(_outlook(run, active, same, chosen, recent))
+        base = draft.to_query(chosen) or {"dataset.name": chosen.dataset.name}
+        st.page_link("pages/sweep.py", label="Try many settings", icon=":material/travel_explore:", query_params=base)
 
 
 def shape_of(recent: list[Run]) -> tuple[int, int] | None:
@@ -87,13 +87,14 @@ def nothing_open(chosen: RunConfig | None, recent: list[Run], shape: tuple[int, 
     with centre.container(border=True):
         st.markdown("#### No run is open")
         st.markdown("Choose a model and press **Start**: its curves appear here while it trains, with SVD beside it.")
-        if recent:
+        alone = [run for run in recent if run.sweep is None]
+        if alone:
             st.markdown("**Or open one of the latest runs**")
-        for run in recent[:6]:
+        for run in alone[:6]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button(run.name, key=f"open.{run.id}", type="tertiary", on_click=_open, args=(run,))
                 state_badge(run)
-                st.caption(f"{words.plain(titles.dataset_title(run.config['dataset']['name']))} · {ago(run.created)}", width="content")
+                st.caption(f"{words.plain(titles.dataset_title(titles.dataset_of(run)))} · {ago(run.created)}", width="content")
     with right:
         if chosen is not None:
             network_card(chosen, shape)
@@ -112,9 +113,9 @@ def _outlook(run: Run | None, active: bool, same: bool, chosen: RunConfig, recen
     seconds = "" if active else expected(chosen, recent)
     parts = [seconds] if seconds else []
     if active and run is not None:
-        parts.append(f"{run.name} is {run.state}" if same else f"Start begins another run beside {run.name}")
+        parts.append(f"{run.name} is under way" if same else f"Start begins another run beside {run.name}")
     else:
-        parts.append(ENGINE[background.daemon_state()])
+        parts.append(engine_words())
         try:
             if not available(chosen.dataset.name):
                 brought = chosen.dataset.name in DATASETS and not DATASETS[chosen.dataset.name].downloadable
@@ -131,8 +132,9 @@ def _equals(run: Run, chosen: RunConfig) -> bool:
         return False
 
 
-def _start(chosen: RunConfig, want: str = "run") -> None:
+def _start(want: str = "run") -> None:
     try:
+        chosen = draft.config()  # as it is now: a click may overtake the drawing of the choice before it
         if address.opened():
             run = store().get(str(address.opened()))
             if run.state in ACTIVE and _equals(run, chosen):

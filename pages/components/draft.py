@@ -19,6 +19,8 @@ from engine.presets import preset
 PREFIX = "train."
 LISTS = {"model.layers": ("Encoder layers", "512, 512, 1024"), "evaluation.more_k": ("Further list lengths", "20, 50, 100")}
 """Fields whose widget takes text: what they are called, and an example."""
+MOST_FIELDS = 200
+"""Fields of a link that are looked at; a configuration has some eighty."""
 _DRAFT = "draft"
 
 
@@ -90,11 +92,16 @@ def from_query(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
     values: dict[str, Any] = {}
     if "preset" in query:
         try:
-            values = preset(query["preset"]).values
+            chosen = preset(query["preset"]).values
+            parse(chosen)  # one that a person saved may be of an older version
+            values = chosen
         except InputError as error:
             refused.append(str(error))
     kinds = [f"{section}.{field}" for section, field in KIND_FIELDS.items()]
-    for path in sorted((path for path in query if "." in path), key=lambda path: path not in kinds):
+    paths = sorted((path for path in query if "." in path), key=lambda path: path not in kinds)
+    if len(paths) > MOST_FIELDS:
+        refused.append(f"A link sets at most {MOST_FIELDS} fields, not {len(paths):,}: only the first are looked at.")
+    for path in paths[:MOST_FIELDS]:
         try:
             value = parse_value(query[path])
             if path == "dataset.name" and is_path(str(value)):

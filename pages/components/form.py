@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import streamlit as st
 
+from engine import pace
 from engine.config import RunConfig, parse
 from engine.datasets import DATASETS, listing
 from engine.errors import InputError
 from engine.experiment import check
 from engine.models import MODELS
-from engine.models.configs import AutoencoderConfig, epoch_work
-from engine.presets import presets
+from engine.presets import presets, stamp
 from engine.store import Run
 from pages.components import draft, fields, model_form, titles, words
 from pages.components.frame import say
@@ -55,10 +55,6 @@ ONLY_WITH = (
     ("training.weight_decay", "training.optimizer", ("adam", "adamw", "sgd")),
 )
 """Fields that have a meaning only while another field has one of these values."""
-OF_DATA = ("dataset", "preprocessing", "split", "group")
-"""Sections on which the ratings depend that a run learns from."""
-PACED_BY = (*OF_DATA, "model", "refeed", "noise")
-"""Sections on which the time of an epoch depends."""
 
 
 def form(shape: tuple[int, int] | None) -> RunConfig | None:
@@ -109,62 +105,35 @@ def describe(config: RunConfig | None, shape: tuple[int, int] | None, sizes: dic
     return " · ".join(parts)
 
 
-def expected_seconds(config: RunConfig, runs: list[Run]) -> float | None:
-    """How long training will take, from an earlier run of the same network on the same data; None where there is none."""
-    wanted = config.model_dump(mode="json")
-    for run in runs:
-        pace = (run.summary or {}).get("seconds_per_epoch")
-        alike = all(run.config.get(section) == wanted[section] for section in PACED_BY)
-        if pace and alike and run.config["training"]["batch_size"] == config.training.batch_size:
-            return pace * _epochs(config)
-    return None
-
-
 def expected(config: RunConfig, runs: list[Run]) -> str:
-    """The same in words, and where no run was of this network, roughly, from another autoencoder's time on as many ratings; "" without."""
-    if seconds := expected_seconds(config, runs):
-        return f"about {words.duration(seconds)} on this machine"
-    wanted = config.model_dump(mode="json")
-    for run in runs:
-        pace = (run.summary or {}).get("seconds_per_epoch")
-        alike = all(run.config.get(section) == wanted[section] for section in OF_DATA)
-        if pace and alike and (factor := _times_the_work(config, run)):
-            return f"roughly {words.duration(pace * factor * _epochs(config))}, going by {run.name}"
-    return ""
+    """How long training will take by what earlier runs tell, in words: roughly, where none was of this network; "" where none tells it."""
+    found = pace.expected(config, runs)
+    if found is None:
+        return ""
+    said = words.duration(found.seconds)
+    return f"about {said} on this machine" if found.alike else f"roughly {said}, going by {found.by.name}"
 
 
-def _epochs(config: RunConfig) -> int:
-    return config.training.epochs if MODELS[config.model.name].trains else 1
-
-
-def _times_the_work(config: RunConfig, run: Run) -> float | None:
-    """How many times the work of a run's epoch an epoch of this configuration is; None where they cannot be compared."""
-    try:
-        other = parse(run.config)
-    except InputError:  # of an older version
-        return None
-    sizes = (run.facts or {}).get("sizes")
-    both = config.model, other.model
-    if not sizes or not all(isinstance(model, AutoencoderConfig) for model in both):
-        return None
-    mine, theirs = (
-        epoch_work(one.model, (sizes["users"], sizes["items"]), sizes["train"], one.refeed.steps)
-        for one in (config, other)
-        if isinstance(one.model, AutoencoderConfig)
-    )
-    return mine / theirs
-
-
-@cache
 def _configurations() -> dict[str, RunConfig]:
     """Every preset as a configuration."""
-    return {name: parse(preset.values) for name, preset in presets().items()}
+    return _parsed(stamp())
 
 
-@cache
+@lru_cache(maxsize=4)
+def _parsed(_stamp: object) -> dict[str, RunConfig]:
+    found = {}
+    for name, preset in presets().items():
+        try:
+            found[name] = parse(preset.values)
+        except InputError:
+            if not preset.saved:  # those that a person saved may be of an older version
+                raise
+    return found
+
+
 def _preset_titles() -> dict[str, str]:
     """Every preset's title without its dataset, which stands right below, where that is enough to tell it from the others."""
-    short = {name: preset.title.partition(" on ")[0] for name, preset in presets().items()}
+    short = {name: presets()[name].title.partition(" on ")[0] for name in _configurations()}
     return {name: title if [*short.values()].count(title) == 1 else presets()[name].title for name, title in short.items()}
 
 

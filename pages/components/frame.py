@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.errors import InputError
+from engine.errors import InputError, shortened
 from pages import ROOT, navigation
 from pages.components import words
 
@@ -20,6 +22,8 @@ SIDEBAR = 200
 ICONS = {"error": "error", "warning": "link_off", "info": "info", "success": "check_circle"}
 Kind = Literal["error", "warning", "info", "success"]
 
+LONGEST = 1_000
+"""Letters of a message; what a link or a file has put into it may be of any length."""
 _FRAMED, _LATER = "framed", "said later"
 
 
@@ -39,13 +43,32 @@ def enter_dashboard() -> None:
     st.session_state[_FRAMED] = True
 
 
+def let_in() -> bool:
+    """Whether this person may see any page: everybody may, unless the server's secrets ask for a login (SECURITY.md). Else offers one."""
+    secrets = [file for file in st.get_option("secrets.files") if Path(file).exists()]
+    if secrets and not st.secrets.load_if_toml_exists():
+        say("error", "The server's secrets cannot be read, so that nobody is let in: its log says why.")
+        return False
+    if st.user.get("is_logged_in", True):
+        return True
+    header("Encore", "This lab is open to people who have logged in.")
+    st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
+    return False
+
+
 @contextmanager
 def mistakes_as_sentences() -> Iterator[None]:
-    """Shows an InputError of its block as one sentence; what stands after the block still runs."""
+    """Shows an InputError of its block, or that the run store does not answer, as one sentence; what stands after the block still runs."""
     try:
         yield
     except InputError as error:
         say("error", str(error))
+    except Exception as error:
+        # Looked up, for the store takes long to import, and the frame is drawn before it is needed.
+        database = sys.modules.get("engine.store")
+        if database is None or not isinstance(error, database.Away):
+            raise
+        say("error", database.why_away(error))
 
 
 def say(kind: Kind, text: str, *, icon: str | None = None, place: DeltaGenerator | None = None) -> None:
@@ -55,7 +78,7 @@ def say(kind: Kind, text: str, *, icon: str | None = None, place: DeltaGenerator
         icon: name of a Material symbol, where the kind's own does not fit.
         place: a container; where the script is when None.
     """
-    getattr(place or st, kind)(words.plain(text), icon=f":material/{icon or ICONS[kind]}:")
+    getattr(place or st, kind)(words.plain(shortened(text, LONGEST)), icon=f":material/{icon or ICONS[kind]}:")
 
 
 def announce(text: str, icon: str) -> None:

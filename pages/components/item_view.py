@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
@@ -15,8 +13,6 @@ from pages.components.plots import plane
 
 NEIGHBOURS = 12
 HEIGHT = 600
-TITLE = 150
-"""Width in pixels of the list's titles, so that its figures have room."""
 ITEM = "items_item"
 """The id of the item that is looked at, in the session and in the address."""
 CHART, DRAWN, CLICKED = "items-map", "items.drawn", "items.clicked"
@@ -71,21 +67,27 @@ def beside(shown: ItemMap, row: int | None, near: list[tuple[int, float]]) -> No
         return
     title = words.plain(str(shown.table["title"].iloc[row]))
     rows = shown.table.loc[[position for position, _ in near]]
-    listed = pd.DataFrame({"title": rows["title"], "cosine": [cosine for _, cosine in near]})
     places = shown.table.index.get_indexer(rows.index)
-    listed["distance"] = distances(shown.factors, row, places)
-    listed["ratings"] = rows["ratings"]
+    listed = rows[["title", *(["genres"] if "genres" in rows else []), "ratings"]].assign(
+        cosine=[cosine for _, cosine in near], distance=distances(shown.factors, row, places)
+    )
     card_title(f"Nearest to {title}", listed, key="items-neighbours")
     if rows.empty:
         st.caption("The model has learned nothing of it, so it has no direction and no neighbours.")
         return
-    look: dict[str, Any] = {
-        "title": st.column_config.TextColumn(width=TITLE),
-        "cosine": st.column_config.NumberColumn(format="%.3f", help="1: the same direction among all factors; 0: none in common."),
-        "distance": st.column_config.NumberColumn(format="%.3g", help="Straight distance among all factors."),
-        "ratings": st.column_config.NumberColumn(format="localized"),
-    }
-    st.dataframe(listed, hide_index=True, height="content", column_config=look, alt=f"Items nearest to {title}")
+    names = [words.plain(str(name)) for name in listed["title"]]
+    if "genres" in listed:
+        names = [f"{name}  \n:small[:gray[{words.plain(str(kinds))}]]" for name, kinds in zip(names, listed["genres"], strict=True)]
+    table = pd.DataFrame(
+        {
+            "title": names,
+            "cosine": [f"{cosine:.3f}" for cosine in listed["cosine"]],
+            "distance": [f"{distance:.3g}" for distance in listed["distance"]],
+            "ratings": [f"{number:,}" for number in listed["ratings"]],
+        }
+    )
+    st.table(table, hide_index=True, border="horizontal", height=HEIGHT, alt=f"Items nearest to {title}")
+    st.caption("Cosine: 1 is the same direction among all factors, 0 none in common. Distance: the straight one among all factors.")
     st.caption(f"By cosine over all {shown.factors.shape[1]:,} factors, among the items drawn; on the flat map they may lie apart.")
 
 
@@ -98,6 +100,6 @@ def reading(whole: ItemMap, shown: ItemMap, flat: Flat, least: int) -> str:
     )
     return (
         f"{drawn}Both axes together hold {words.percent(sum(flat.shares))} of the variance of these items' "
-        f"{shown.factors.shape[1]:,} factors: the rest is not on the map, so trust the list of neighbours more than nearness. Directions "
-        "have no sign of their own."
+        f"{shown.factors.shape[1]:,} factors; the rest is not on the map. The list of neighbours uses all of them and is the better guide. "
+        "Which way an axis points means nothing."
     )

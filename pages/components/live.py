@@ -12,8 +12,9 @@ import streamlit as st
 from engine.config import RunConfig, differences, parse
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import address, charts, monitored, run_charts, series, status, titles, words
+from pages.components import address, charts, crowd, monitored, run_charts, series, status, titles, words
 from pages.components.cards import download
+from pages.components.discreet import log_line
 from pages.components.frame import mistakes_as_sentences
 from pages.components.network import network_card
 from pages.components.session import ACTIVE, look_at, store
@@ -34,18 +35,23 @@ def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> N
         shape: users and items of the draft's split, where known.
     """
     drawn = _outside(run)
-    pace = (SECOND if run.epoch > 1 else BEGINNING) if run.state in ACTIVE else None
-    st.fragment(_turn, run_every=pace, key=f"live.{run.id}")(run.id, drawn, draft, shape)
+    every = crowd.every(_usual(run)) if run.state in ACTIVE else None
+    st.fragment(_turn, run_every=every, key=f"live.{run.id}")(run.id, drawn, draft, shape)
 
 
-def _outside(run: Run) -> tuple[str, str, bool]:
+def _usual(run: Run) -> float:
+    return SECOND if run.epoch > 1 else BEGINNING
+
+
+def _outside(run: Run) -> tuple[str, str, float | None]:
     """What the parts of the page outside the fragment (buttons, polling, the line under the title) follow from."""
     # A page drawn anew takes half a second: not between the click and the first points.
-    return "active" if run.state in ACTIVE else run.state, run.want, run.epoch > 1
+    active = run.state in ACTIVE
+    return "active" if active else run.state, run.want, crowd.every(_usual(run)) if active else None
 
 
-def _turn(run_id: str, drawn: tuple[str, str, bool], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
-    with mistakes_as_sentences():
+def _turn(run_id: str, drawn: tuple[str, str, float | None], draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
+    with mistakes_as_sentences(), crowd.look(SECOND if drawn[-1] else None):
         run = look_at(run_id)
         if _outside(run) != drawn:
             st.rerun()
@@ -138,7 +144,10 @@ def _below(run: Run, frame: pd.DataFrame) -> None:
             st.caption(_floor(run) or "A network with the same split is judged on the same ratings, so that they can be compared.")
     with st.container(border=True):
         st.markdown("**Log**")
-        lines = [f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {text}" for moment, text in store().logs(run.id, last=LOG_LINES)]
+        lines = [
+            f"{time.strftime('%H:%M:%S', time.localtime(moment))}  {log_line(text)}"
+            for moment, text in store().logs(run.id, last=LOG_LINES)
+        ]
         st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True)
 
 
@@ -174,4 +183,5 @@ def _floor(run: Run) -> str:
     floor = (run.facts or {}).get("noise_floor")
     if not floor or monitored.metric(run) not in monitored.WITH_NOISE_FLOOR:
         return ""
-    return f"No model can beat the noise floor of {floor:.4f}: the generated ratings vary by that much around their true means."
+    why = "they vary by that much around their true means"
+    return f"On ratings that it has not seen, no model can beat the noise floor of {floor:.4f}: {why}."

@@ -1,4 +1,4 @@
-"""Tells of runs that ended since this tab looked last, on whatever page the person is."""
+"""Tells of runs and sweeps that ended since this tab looked last, on whatever page the person is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.store import Run
 from pages.components import monitored, titles
-from pages.components.frame import announce
+from pages.components.frame import announce, mistakes_as_sentences
 from pages.components.session import ACTIVE, store
 
 ENDED = ("finished", "failed", "crashed")
@@ -21,17 +21,21 @@ _SEEN = "news.seen"
 
 
 def toasts() -> None:
-    """A toast for each run that ended since the last look, on every page; the first look of a tab tells nothing."""
+    """A toast for each run that ended since the last look, and for each sweep instead of its runs; a tab's first look tells nothing."""
     st.fragment(_tell, run_every=EVERY if store().list(states=ACTIVE, limit=1) else None, key="news")()
 
 
 def _tell() -> None:
     now = time.time()
     since = st.session_state.get(_SEEN, now)
-    ended = [run for run in store().list(states=ENDED, limit=NEWEST) if since < (run.finished or 0) <= now]
-    st.session_state[_SEEN] = now
-    for run in reversed(ended):
-        announce(in_words(run), ICONS[run.state])
+    with mistakes_as_sentences():
+        ended = [run for run in store().list(states=ENDED, limit=NEWEST) if run.sweep is None and since < (run.finished or 0) <= now]
+        sweeps = [sweep for sweep in store().sweeps(("finished", "failed"), limit=NEWEST) if since < (sweep.finished or 0) <= now]
+        st.session_state[_SEEN] = now
+        for run in reversed(ended):
+            announce(in_words(run), ICONS[run.state])
+        for sweep in reversed(sweeps):
+            announce(f"The sweep {sweep.name} has {sweep.state} after {sweep.asked} settings", ICONS[sweep.state])
 
 
 def in_words(run: Run) -> str:

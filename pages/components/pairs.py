@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from engine.spreadsheets import to_csv
 from pages.components import titles, words
 from pages.components.cards import card_title
 
@@ -182,7 +183,7 @@ def questions_card(title: str, answers: Answers, data: Interactions, *, each_use
 def _csv(frame: pd.DataFrame, label: str, file: str, meaning: str) -> None:
     st.download_button(
         label,
-        lambda: frame.to_csv(index=False).encode(),
+        lambda: to_csv(frame).encode(),
         file_name=f"{file}.csv",
         mime="text/csv",
         key=f"{file}-csv",

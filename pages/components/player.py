@@ -41,8 +41,9 @@ def controls(name: str, last: int) -> int:
         if moving:
             st.button("Pause", icon=":material/pause:", type="primary", shortcut="P", on_click=_stop, args=(name, last), key="player.pause")
         else:
+            again = "Play" if at < last else "Play from 0"
             st.button(
-                "Play", icon=":material/play_arrow:", type="primary", shortcut="P", on_click=_play, args=(name, last), key="player.play"
+                again, icon=":material/play_arrow:", type="primary", shortcut="P", on_click=_play, args=(name, last), key="player.play"
             )
         st.button("Step", icon=":material/skip_next:", on_click=_step, args=(name, last), disabled=at >= last, key="player.step")
         st.button("Reset", icon=":material/replay:", on_click=show, args=(name, 0), disabled=at == 0, key="player.reset")

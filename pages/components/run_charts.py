@@ -83,9 +83,13 @@ def objective(
     return charts.curves(lines, x_name=series.AXES[axis], y_name=unit, x_end=_end(run, axis), log=log, height=height)
 
 
-def baseline_rules(run: Run) -> list[Rule]:
-    """What stands beside a run's validation curve: the baselines and, for generated data, the noise floor; none before they are known."""
-    facts, metric = run.facts or {}, monitored.metric(run)
+def baseline_rules(run: Run, metric: str | None = None) -> list[Rule]:
+    """What stands beside a run's validation curve: the baselines and, for generated data, the noise floor; none before they are known.
+
+    Args:
+        metric: of the curve; the one that picks the run's epoch when None.
+    """
+    facts, metric = run.facts or {}, metric or monitored.metric(run)
     fitted = facts.get("baselines", {})
     found = [(monitored.baseline_title(name, known), known.get("validation", {}).get(metric), "dotted") for name, known in fitted.items()]
     if metric in monitored.WITH_NOISE_FLOOR:

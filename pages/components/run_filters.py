@@ -14,7 +14,10 @@ from engine.models import MODELS
 from engine.store import Run
 from engine.store.states import STATES
 from pages.components import linked, monitored, run_rows, titles
+from pages.components.discreet import dataset_name
 
+NAMES = ("runs_state", "runs_starred", "runs_find", "runs_dataset", "runs_model", "runs_tag", "runs_sort")
+"""Parameters of a link."""
 WIDTH = 168
 """Pixels of a menu; as many stand in a row as fit."""
 ORDERS: dict[str, tuple[str, Callable[[Run], object]]] = {
@@ -32,15 +35,15 @@ def filtered(runs: Sequence[Run], known: dict[str, str]) -> list[Run]:
     """The runs that fit the filters, sorted; `known`: titles of datasets by name."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         with st.container(width="content"):
-            states = st.pills("State", [*STATES], selection_mode="multi", key="runs_state", bind="query-params", wrap=True)
-        starred = st.toggle("starred only", key="runs_starred", bind="query-params", help="Runs with a star alone.")
+            states = linked.bound(st.pills, "State", [*STATES], selection_mode="multi", key="runs_state", wrap=True)
+        starred = linked.bound(st.toggle, "starred only", key="runs_starred", help="Runs with a star alone.")
     shown = _dataset_names(runs, known)
     models = {name: MODELS[name].title if name in MODELS else name for name in {model(run) for run in runs}}
     tags = sorted({tag for run in runs for tag in run.tags}, key=str.casefold)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         with st.container(width=WIDTH):
             about = "All words have to stand in the run's name, id, note, tags, dataset, model or a setting that is not at its default."
-            wanted = st.text_input("Find", key="runs_find", bind="query-params", placeholder="a word, like dropout 0.5", help=about)
+            wanted = linked.bound(st.text_input, "Find", key="runs_find", placeholder="a word, like dropout 0.5", help=about)
         chosen = []
         for label, names, key, naming in (
             ("Dataset", sorted(shown, key=shown.__getitem__), "runs_dataset", shown.__getitem__),
@@ -67,18 +70,17 @@ def filtered(runs: Sequence[Run], known: dict[str, str]) -> list[Run]:
 
 def dataset(run: Run) -> str:
     """Name of the dataset in a run's configuration."""
-    return str(run.config.get("dataset", {}).get("name"))
+    return dataset_name(titles.dataset_of(run))
 
 
 def model(run: Run) -> str:
     """Name of the model in a run's configuration."""
-    return str(run.config.get("model", {}).get("name"))
+    found = run.config.get("model")
+    return str(found.get("name", "–") if isinstance(found, dict) else "–")
 
 
 def _dataset_names(runs: Sequence[Run], known: dict[str, str]) -> dict[str, str]:
-    shown = {name: titles.dataset_title(name, known) for name in {dataset(run) for run in runs}}
-    # Files in different folders may bear the same name.
-    return {name: title if [*shown.values()].count(title) == 1 else name for name, title in shown.items()}
+    return {name: titles.dataset_title(name, known) for name in {dataset(run) for run in runs}}
 
 
 def _order(runs: Sequence[Run]) -> str:
@@ -105,7 +107,9 @@ def _says(run: Run, words: Sequence[str], known: dict[str, str]) -> bool:
     """Whether every word stands somewhere in what is told of a run."""
     if not words:
         return True
-    settings = [f"{path} {titles.setting(path, value)} {format_value(value)}" for path, value in run_rows.changed(run).items()]
+    settings = [
+        f"{path} {titles.setting(path, value)} {format_value(titles.public(path, value))}" for path, value in run_rows.changed(run).items()
+    ]
     told = [run.name, run.id, run.remark, *run.tags, titles.dataset_title(dataset(run), known), titles.model_title(run.config), *settings]
     text = "\n".join(told).casefold()
     return all(word in text for word in words)

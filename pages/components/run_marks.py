@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine import mirror
 from engine.errors import InputError
 from engine.store import Run
 from engine.store.marks import MOST_TAGS, REMARK_LENGTH, TAG_LENGTH
@@ -49,5 +50,7 @@ def _keep(run_id: str, tags: str, note: str) -> None:
 def _write(run_id: str, *, starred: bool | None = None, tags: list[str] | None = None, remark: str | None = None) -> None:
     try:
         store().edit(run_id, starred=starred, tags=tags, remark=remark)
+        if tags is not None or remark is not None:
+            mirror.marked(run_id, store())
     except InputError as error:
         say_later(str(error))

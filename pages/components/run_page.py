@@ -9,10 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from engine.config import RunConfig, parse, to_toml
+from engine.endings import EXPECTED
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import draft, item_factors, run_charts, run_results, series, status, titles, words
+from pages.components import crowd, draft, item_factors, run_charts, run_export, run_results, series, status, titles, words
 from pages.components.cards import chart_card
+from pages.components.discreet import log_line, shareable
 from pages.components.frame import mistakes_as_sentences, say, say_what_was_kept
 from pages.components.run_table import DELETING
 from pages.components.session import ACTIVE, ask, look_at, store
@@ -20,6 +22,8 @@ from pages.components.share import command
 
 SECONDS = 2.0
 LOG_LINES = 200
+LARGEST_CHECK = 2**29
+"""Bytes of a run's artifacts that are compared with their checksums when its page is drawn."""
 
 
 def buttons(run: Run, config: RunConfig | None) -> None:
@@ -41,6 +45,9 @@ def buttons(run: Run, config: RunConfig | None) -> None:
             st.switch_page("pages/items.py", query_params={"run": run.id})
         if st.button("Pairwise", icon=":material/compare_arrows:"):
             st.switch_page("pages/pairwise.py", query_params={"run": run.id})
+        run_export.export_button(run)
+        if run.sweep and st.button("Sweep", icon=":material/travel_explore:", help="The sweep that this run is a trial of."):
+            st.switch_page("pages/sweep.py", query_params={"sweep": run.sweep})
         if run.state in ACTIVE:
             st.button("Pause", icon=":material/pause:", disabled=run.want != "run", on_click=ask, args=([run.id], "pause"))
             st.button("Stop", icon=":material/stop:", disabled=run.want == "stop", on_click=ask, args=([run.id], "stop"))
@@ -52,15 +59,34 @@ def buttons(run: Run, config: RunConfig | None) -> None:
     say_what_was_kept()
 
 
+def say_damage(run: Run) -> None:
+    """Names what is damaged of the run's artifacts; very large ones are compared with their checksums when they are used."""
+    stamps = tuple((name, store().changed(run.id, name)) for name in store().sizes(run.id))
+    if sum(store().sizes(run.id).values()) <= LARGEST_CHECK:
+        for sentence in _damage(store().url, run.id, stamps):
+            say("error", sentence, icon="heart_broken")
+
+
+@st.cache_data(max_entries=200, ttl=600, show_spinner=False)
+def _damage(url: str, run_id: str, stamps: tuple[tuple[str, float], ...]) -> list[str]:
+    return [*store().damage(run_id).values()]
+
+
 def panel(run: Run) -> None:
     """Everything about the run; it looks again every two seconds while the run can move."""
-    st.fragment(_turn, run_every=SECONDS if run.state in ACTIVE else None, key=f"run.{run.id}")(run.id, (run.state, run.want))
+    drawn = _outside(run)
+    st.fragment(_turn, run_every=drawn[-1], key=f"run.{run.id}")(run.id, drawn)
 
 
-def _turn(run_id: str, drawn: tuple[str, str]) -> None:
-    with mistakes_as_sentences():
+def _outside(run: Run) -> tuple[str, str, float | None]:
+    """What the buttons and the pace of looking again follow from."""
+    return run.state, run.want, crowd.every(SECONDS) if run.state in ACTIVE else None
+
+
+def _turn(run_id: str, drawn: tuple[str, str, float | None]) -> None:
+    with mistakes_as_sentences(), crowd.look(SECONDS if drawn[-1] else None):
         run = look_at(run_id)
-        if (run.state, run.want) != drawn:
+        if _outside(run) != drawn:
             st.rerun()
         frame = series.fetch(run.id)
         status.status_line(run, frame)
@@ -114,7 +140,7 @@ def _configuration(run: Run) -> None:
         st.caption("To repeat it in a terminal:")
         st.code(command(config), language="bash", wrap_lines=True)
         with st.expander("Every field, as TOML"):
-            st.code(to_toml(config), language="toml")
+            st.code(to_toml(shareable(config)), language="toml")
 
 
 def _facts(run: Run) -> None:
@@ -128,7 +154,13 @@ def facts(run: Run) -> list[tuple[str, str]]:
     """What is known of the run and stands in no chart, as names and values."""
     known, summary = run.facts or {}, run.summary or {}
     sizes, dropped = known.get("sizes"), known.get("dropped")
-    rows = [("run id", run.id), ("created", _moment(run.created)), ("started", _moment(run.started)), ("ended", _moment(run.finished))]
+    rows = [
+        ("run id", run.id),
+        *_trial(run),
+        ("created", _moment(run.created)),
+        ("started", _moment(run.started)),
+        ("ended", _moment(run.finished)),
+    ]
     if sizes:
         rows.append(("data", f"{sizes['users']:,} users × {sizes['items']:,} items"))
         rows.append(("ratings", f"{sizes['train']:,} train / {sizes['validation']:,} validation / {sizes['test']:,} test"))
@@ -144,7 +176,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     if known.get("parameters"):
         rows.append(("parameters", words.count(int(known["parameters"]))))
     threads = known.get("threads")
-    device = str(run.device or known.get("device") or "–")
+    device = str(run.device or known.get("device") or "–") + (f" (slot {run.slot})" if run.slot else "")
     rows.append(("device", f"{device}, {threads} thread{'s' if threads != 1 else ''}" if threads else device))
     rows += [(name.upper(), str(known[name])) for name in ("cpu", "gpu") if known.get(name)]
     if plan := known.get("plan"):
@@ -153,6 +185,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
         rows.append(("computed by", ", ".join(f"{way} ({_whose(training, field)})" for field, way in ways.items())))
     if summary.get("seconds_per_epoch") is not None:
         rows.append(("pace", f"{words.duration(summary['seconds_per_epoch'])} per epoch"))
+    if known.get(EXPECTED) is not None:
+        rows.append(("expected memory", f"about {known[EXPECTED]:,.0f} MB, before it began"))
     if summary.get("peak_memory_mb") is not None:
         rows.append(("peak memory", f"{summary['peak_memory_mb']:,.0f} MB"))
     versions = known.get("versions")
@@ -160,6 +194,15 @@ def facts(run: Run) -> list[tuple[str, str]]:
         rows.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     rows.append(("attempts", str(run.attempts)))
     return rows
+
+
+def _trial(run: Run) -> list[tuple[str, str]]:
+    """Which trial of a sweep the run is, and where the sweep stopped it."""
+    if run.sweep is None:
+        return []
+    pruned = (run.facts or {}).get("pruned")
+    early = f", stopped early after epoch {pruned['epoch']}" if pruned and run.state == "stopped" else ""
+    return [("sweep", f"setting {run.trial}, repetition {run.repeat}{early}")]
 
 
 def _whose(training: dict[str, Any], field: str) -> str:
@@ -172,7 +215,7 @@ def _moment(seconds: float | None) -> str:
 
 
 def _log(run: Run) -> None:
-    lines = [f"{_moment(moment)}  {text}" for moment, text in store().logs(run.id, last=LOG_LINES)]
+    lines = [f"{_moment(moment)}  {log_line(text)}" for moment, text in store().logs(run.id, last=LOG_LINES)]
     with st.container(border=True):
         st.markdown("**Log**")
         st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True, height=260 if len(lines) > 10 else "content")

@@ -10,8 +10,8 @@ import streamlit as st
 from engine import background
 from engine.errors import InputError
 from engine.store import Run
-from pages.components import compare, run_filters, run_rows, selection, titles, words
-from pages.components.frame import header, say_later, say_what_was_kept
+from pages.components import compare, crowd, run_filters, run_rows, selection, titles, waiting, words
+from pages.components.frame import header, mistakes_as_sentences, say_later, say_what_was_kept
 from pages.components.session import ACTIVE, ask, store
 from pages.components.share import share_buttons
 
@@ -22,20 +22,31 @@ DELETING = "runs.deleting"
 
 def runs_now() -> list[Run]:
     """The newest runs, with states that are true: a process that is gone is noticed."""
-    background.reconcile(store())
+    background.attend(store())
     return store().list(limit=SHOWN)
 
 
 def table(active: bool) -> None:
     """The page of all runs; looks again every two seconds while a run is active."""
-    st.fragment(_turn, run_every=SECONDS if active else None, key="runs-table")(active)
+    every = _every(active)
+    st.fragment(_turn, run_every=every, key="runs-table")(every)
 
 
-def _turn(active: bool) -> None:
-    runs = runs_now()
-    if any(run.state in ACTIVE for run in runs) != active:
-        st.rerun()
+def _every(active: bool) -> float | None:
+    return crowd.every(SECONDS) if active else None
+
+
+def _turn(every: float | None) -> None:
+    with mistakes_as_sentences(), crowd.look(SECONDS if every else None):
+        runs = runs_now()
+        if _every(any(run.state in ACTIVE for run in runs)) != every:
+            st.rerun()
+        _page(runs)
+
+
+def _page(runs: list[Run]) -> None:
     place = header("Runs", "Everything that was trained, stopped or failed, with SVD's figures on the same test ratings.")
+    waiting.waiting_card()
     known = titles.dataset_titles()
     shown = run_filters.filtered(runs, known)
     say_what_was_kept()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine import background
 from engine.config import RunConfig
-from engine.errors import InputError
-from engine.settings import settings
-from engine.store import GOES_ON, Run, RunStore
-from pages.components.frame import say_later
+from engine.errors import Damaged, InputError
+from engine.settings import session_limit, settings
+from engine.store import GOES_ON, Run, RunStore, opened
+from engine.store.line import Move
+from pages.components.frame import say, say_later
 
+RESTORE = ".venv/bin/python -m engine store restore BACKUP.zip"
 ACTIVE = ("queued", "running")
 """States in which a run's rows may still change without anybody's doing."""
 
@@ -27,7 +31,21 @@ def store() -> RunStore:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _store(url: str, artifacts: str) -> RunStore:
-    return RunStore(url, Path(artifacts))
+    return opened(url, Path(artifacts))
+
+
+def stands() -> bool:
+    """Whether the run store can be opened and is whole; where it is not, says so, and what puts it right."""
+    try:
+        store()
+    except Damaged as error:
+        say("error", str(error))
+        st.code(RESTORE, language="bash")
+    except InputError as error:
+        say("error", str(error))
+    else:
+        return True
+    return False
 
 
 def warm_engine() -> None:
@@ -43,9 +61,26 @@ def _warm(_url: str) -> bool:
     return True
 
 
+def owner() -> str:
+    """Who this is in the queue, where sessions take turns: the same for all tabs of a browser, and as long as it keeps its cookies."""
+    # The token of Streamlit's cookie is the browser's; the text around it changes with every answer (2|mask|masked|time).
+    parts = str(st.context.cookies.get("_streamlit_xsrf", "")).strip('"').split("|")
+    try:
+        mask, masked = (bytes.fromhex(part) for part in parts[1:3])
+        token = bytes(byte ^ mask[place % len(mask)] for place, byte in enumerate(masked)).hex()
+    except (ValueError, ZeroDivisionError):
+        context = get_script_run_ctx(suppress_warning=True)
+        token = context.session_id if context is not None else ""
+    return f"browser-{hashlib.sha256(token.encode()).hexdigest()[:12]}"
+
+
 def submit(config: RunConfig, watch_user: str | None = None, want: str = "run") -> Run:
-    """Queue a run and see to it that somebody takes it; one that is to `step` pauses after its first epoch."""
-    run = store().create(config.model_dump(mode="json"), watch_user=watch_user, want=want)
+    """Queue a run and see to it that somebody takes it; one that is to `step` pauses after its first epoch.
+
+    Raises:
+        InputError: this browser has as many runs waiting or running as are let, or the engine does not start.
+    """
+    run = store().create(config.model_dump(mode="json"), watch_user=watch_user, want=want, owner=owner(), limit=session_limit())
     background.ensure_daemon()
     return run
 
@@ -54,11 +89,19 @@ def ask(ids: list[str], want: str) -> None:
     """Tell runs to run, step, pause or stop, as a button's callback; what the engine refuses is kept to be said."""
     for run_id in ids:
         try:
-            store().ask(run_id, want)
+            store().ask(run_id, want, limit=session_limit())
+            if want in GOES_ON:
+                background.ensure_daemon()
         except InputError as error:
             say_later(str(error))
-    if want in GOES_ON:
-        background.ensure_daemon()
+
+
+def move(run_id: str, where: Move) -> None:
+    """Move a run that waits among those of its session, as a button's callback."""
+    try:
+        store().move(run_id, where)
+    except InputError as error:
+        say_later(str(error))
 
 
 def look_at(run_id: str) -> Run:
@@ -68,10 +111,6 @@ def look_at(run_id: str) -> Run:
         InputError: there is no such run.
     """
     run = store().get(run_id)
-    if run.state in ACTIVE:
-        alive = background.daemon_alive()
-        if not alive and run.queue == "daemon" and run.state == "queued":
-            background.ensure_daemon()
-        elif any(changed.id == run.id for changed in background.reconcile(store(), daemon=alive)):
-            return store().get(run_id)
+    if run.state in ACTIVE and any(changed.id == run.id for changed in background.attend(store())):
+        return store().get(run_id)
     return run

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.config import RunConfig, differences, format_value, to_toml
+from pages.components.discreet import shareable
 
 ENGINE = ".venv/bin/python -m engine"
 """The engine's command line, from the repository's folder."""
@@ -19,7 +20,7 @@ ENGINE = ".venv/bin/python -m engine"
 def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunConfig | None = None, name: str = "") -> None:
     """Buttons that show the page's link and, for a configuration, the command that trains it; with a name, also its file to download."""
     with place.popover("Copy link", icon=":material/link:"):
-        st.caption("Opens this page as it is now.")
+        st.caption("Opens this page as it is now, for everybody who can reach this server; runs stay in its store.")
         st.code(link(query), language=None, wrap_lines=True)
     if config is not None:
         with place.popover("Copy command", icon=":material/terminal:"):
@@ -28,7 +29,7 @@ def share_buttons(place: DeltaGenerator, query: Mapping[str, str], config: RunCo
     if config is not None and name:
         about = "The whole configuration as TOML; `train --config FILE` trains it."
         file: Any = {"file_name": f"{name}.toml", "mime": "application/toml", "icon": ":material/download:"}
-        place.download_button("Download config", to_toml(config), key="share-config", on_click="ignore", help=about, **file)
+        place.download_button("Download config", to_toml(shareable(config)), key="share-config", on_click="ignore", help=about, **file)
 
 
 def link(query: Mapping[str, str]) -> str:
@@ -38,5 +39,5 @@ def link(query: Mapping[str, str]) -> str:
 
 def command(config: RunConfig) -> str:
     """The command line that trains a configuration."""
-    settings = [f"--set {shlex.quote(f'{path}={format_value(value)}')}" for path, value in differences(config).items()]
+    settings = [f"--set {shlex.quote(f'{path}={format_value(value)}')}" for path, value in differences(shareable(config)).items()]
     return " ".join([f"{ENGINE} train", *settings])

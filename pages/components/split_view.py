@@ -51,17 +51,17 @@ def choose(name: str, prefix: str) -> RunConfig:
 
 def _option(name: str, field: str, info: FieldInfo, key: str) -> Any:
     """The widget of one option: a slider for a share, else a switch, a number or a day."""
-    common: dict[str, Any] = {"key": key, "help": info.description, "bind": "query-params"}
+    common: dict[str, Any] = {"key": key, "help": info.description}
     label = info.title or field
     if info.annotation is float:
-        return st.slider(label, 0.01, 0.99, info.default, step=0.01, format="percent", **common)
+        return linked.bound(st.slider, label, 0.01, 0.99, info.default, step=0.01, format="percent", **common)
     if info.annotation is bool:
-        return st.toggle(label, info.default, **common)
+        return linked.bound(st.toggle, label, info.default, **common)
     if info.annotation is int:
         # Without a bound, so that the configuration says in a sentence what is wrong with a number outside it.
-        return st.number_input(label, value=info.default, step=1, **common)
+        return linked.bound(st.number_input, label, value=info.default, step=1, **common)
     first = later_part(name) if field == "test_from" else None
-    return st.date_input(label, first, min_value=FIRST_DAY, max_value=LAST_DAY, format="YYYY-MM-DD", **common)
+    return linked.bound(st.date_input, label, first, min_value=FIRST_DAY, max_value=LAST_DAY, format="YYYY-MM-DD", **common)
 
 
 def show(config: RunConfig) -> None:

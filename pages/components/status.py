@@ -12,7 +12,7 @@ import streamlit as st
 from engine import background
 from engine.metrics import higher_is_better
 from engine.store import Run
-from pages.components import monitored, series, titles, words
+from pages.components import monitored, series, titles, waiting, words
 from pages.components.cards import small, tile
 from pages.components.frame import say
 
@@ -94,7 +94,14 @@ def progress_words(run: Run) -> str:
 def _waiting(run: Run) -> str:
     if run.queue != "daemon":
         return "waiting for the process that made it"
-    return "waiting for a free slot" if background.daemon_state() == "ready" else ENGINE["starting"]
+    if background.daemon_state() != "ready":
+        return background.trouble() or ENGINE["starting"]
+    return waiting.of(run) or "waiting for a free slot"
+
+
+def engine_words() -> str:
+    """What may be said of the background engine as it is now; not yet plain."""
+    return background.trouble() or ENGINE[background.daemon_state()]
 
 
 def seconds_per_epoch(run: Run, frame: pd.DataFrame) -> float | None:

@@ -12,6 +12,7 @@ from engine.datasets import listing
 from engine.models import MODELS
 from engine.store import Run
 from pages.components import words
+from pages.components.discreet import dataset_name
 
 SPLITS = {
     "random": ("random", "random {test}"),
@@ -45,6 +46,16 @@ def dataset_title(name: str, known: Mapping[str, str] | None = None) -> str:
     return (dataset_titles() if known is None else known).get(name, Path(name).name)
 
 
+def dataset_of(run: Run) -> str:
+    """Name of the dataset in a run's configuration, "–" where an older version or damage has left none."""
+    return str(_section(run.config, "dataset").get("name", "–"))
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def split_title(kind: str, options: Mapping[str, Any] | None = None) -> str:
     """A split scheme, with what matters most of its options where they are given, such as "last 10 %"."""
     if kind not in SPLITS:
@@ -57,19 +68,19 @@ def split_title(kind: str, options: Mapping[str, Any] | None = None) -> str:
 
 def trains(config: Mapping[str, Any]) -> bool:
     """Whether the model of a stored configuration learns in epochs; the others are fitted in one step."""
-    entry = MODELS.get(config.get("model", {}).get("name"))
+    entry = MODELS.get(str(_section(config, "model").get("name")))
     return entry is not None and entry.trains
 
 
 def rates(config: Mapping[str, Any]) -> bool:
     """Whether the model of a stored configuration predicts ratings; the others only rank."""
-    entry = MODELS.get(config.get("model", {}).get("name"))
+    entry = MODELS.get(str(_section(config, "model").get("name")))
     return entry is None or entry.rates
 
 
 def model_title(config: Mapping[str, Any]) -> str:
     """The model of a stored configuration, such as "Deep autoencoder 512 · 256, one re-feed"."""
-    model, steps = config.get("model", {}), config.get("refeed", {}).get("steps", 0)
+    model, steps = _section(config, "model"), _section(config, "refeed").get("steps", 0)
     name = str(model.get("name", "–"))
     title = MODELS[name].title if name in MODELS else name
     if "rank" in model:
@@ -85,13 +96,18 @@ def model_title(config: Mapping[str, Any]) -> str:
 def run_title(run: Run) -> str:
     """A run in a menu, with its state unless it has finished."""
     state = "" if run.state == "finished" else f" · {run.state}"
-    return f"{run.name} · {dataset_title(run.config['dataset']['name'])} · {model_title(run.config)}{state}"
+    return f"{run.name} · {dataset_title(dataset_of(run))} · {model_title(run.config)}{state}"
 
 
 def setting(path: str, value: Any) -> str:
     """A field that is not at its default, in a few letters: "lr 0.0005"."""
     section, _, field = path.partition(".")
-    return f"{section if field in ('name', 'kind') else field.replace('_', ' ')} {format_value(value)}"
+    return f"{section if field in ('name', 'kind') else field.replace('_', ' ')} {format_value(public(path, value))}"
+
+
+def public(path: str, value: Any) -> Any:
+    """A field's value as it may be shown: a ratings file without its folder."""
+    return dataset_name(value) if path == "dataset.name" and isinstance(value, str) else value
 
 
 def verdict(difference: float, interval: float, other: str = "SVD") -> tuple[str, Literal["green", "orange", "gray"]]:

@@ -86,7 +86,7 @@ def _now(now: dict[str, Any], before: dict[str, Any], title: str) -> None:
 
 
 def _title(item: dict[str, Any]) -> str:
-    title = words.plain(item["title"])
+    title = words.plain(str(item.get("title", "–")))
     return f":green[**✓ {title}**]" if item.get("hit") else title
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from pages.components.discreet import discreet
+
 
 def duration(seconds: float) -> str:
     """0.34 → "0.3 s", 34 → "34 s", 70 → "1 min 10 s", 7500 → "2 h 5 min"."""
@@ -46,7 +48,8 @@ def measured(number: float | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Text from outside (a title, a file name, a link's part) so that Markdown shows it letter by letter, on one line."""
+    """Text from outside (a title, a file name, a link's part) so that Markdown shows it letter by letter, on one line; see `discreet`."""
+    text = discreet(text)
     # Of bare addresses, browsers' Markdown makes links by itself; a sign without width keeps it from seeing them.
     text = re.sub(r"(https?:(?=//)|www(?=\.)|@(?=[-\w]+\.\w))", "\\1\u2060", text, flags=re.IGNORECASE)
     text = re.sub(r"([\\`*_{}\[\]()<>#!|~$:^])", r"\\\1", " ".join(text.split()))

@@ -41,7 +41,7 @@ def test_three_runs_are_ticked_and_their_differences_read(app: str, page: Page, 
     expect(page.get_by_text("Held-out RMSE", exact=True)).to_be_visible()
     page.get_by_role("radio", name="settings").click()
     expect(page).to_have_url(re.compile("compare=settings"))
-    expect(page.get_by_text("2 settings that differ")).to_be_visible()
+    expect(page.get_by_text("Settings that differ: 2")).to_be_visible()
     cells = page.get_by_role("gridcell", include_hidden=True)
     for text in ("model.dropout", "model.activation", "0.25", "tanh"):
         expect(cells.get_by_text(text, exact=True).or_(cells.filter(has_text=re.compile(f"^{re.escape(text)}$"))).first).to_be_attached()
@@ -86,4 +86,4 @@ def test_a_chart_is_saved_as_csv_png_and_svg(app: str, page: Page, runs: list[st
     with page.expect_download() as download:
         page.get_by_test_id("stDownloadButton").first.get_by_role("button").click()
     text = download.value.path().read_text()
-    assert text.startswith("run,part,epoch,x,value") and text.count("\n") == 1 + 2 * 2 * 4
+    assert text.startswith('"run","part","epoch","x","value"') and text.count("\n") == 1 + 2 * 2 * 4

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.comparison import Band, Curve, band, same_but_seed
+from engine.comparison import SEED, Band, Curve, band, differing, ground, same_but_seed
 from engine.metrics import METRICS, higher_is_better
 from engine.store import Run
 from pages.components import charts, linked, monitored, series, titles, words
@@ -19,10 +19,13 @@ from pages.components.cards import chart_card
 from pages.components.charts import Line, Rule
 from pages.components.compare.looks import Look, empty, looks, metric_menu, several_grounds
 from pages.components.frame import say
+from pages.components.run_charts import baseline_rules
 from pages.components.session import store
 
 OBJECTIVE = "loss"
 HEIGHT = 420
+TOLD = 4
+"""Settings by which a line is told from the others; more are in the settings' own view."""
 POINTS = 500
 """Epochs of a band that are drawn; more are thinned evenly."""
 
@@ -60,7 +63,7 @@ def curves(chosen: Sequence[Run]) -> None:
     drawn = [one for one in everything if one.curves]
     chart_card(
         _title(metric),
-        _option(drawn, metric, axis, weight, log),
+        _option(drawn, _svd(chosen, metric), metric, axis, weight, log),
         _table(drawn, weight),
         key="compare-curves",
         alt=f"{_title(metric)} over {series.AXES[axis]}: {', '.join(one.name for one in drawn)}",
@@ -81,12 +84,12 @@ def _controls(metrics: list[str], chosen: Sequence[Run]) -> tuple[str, str, floa
             axis = linked.segments("Over", [*series.AXES], "compare_x")
         with st.container(width=170):
             about = "Weight of the past in the drawn line. What was measured stays faintly behind it, and no number below is smoothed."
-            weight = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="compare_smooth", bind="query-params", help=about)
-        log = st.toggle("log", key="compare_log", bind="query-params", help="Logarithmic axis of the metric.")
+            weight = linked.bound(st.slider, "Smoothing", 0.0, 0.95, 0.0, 0.05, key="compare_smooth", help=about)
+        log = linked.bound(st.toggle, "log", key="compare_log", help="Logarithmic axis of the metric.")
         about = "Runs that differ in the seed alone become their mean, with a band of one standard deviation."
-        seeds = st.toggle("group seeds", key="compare_seeds", bind="query-params", help=about)
+        seeds = linked.bound(st.toggle, "group seeds", key="compare_seeds", help=about)
         about = "The same metric on the training ratings, dashed, where it was measured."
-        train = st.toggle("train", True, key="compare_train", bind="query-params", help=about)
+        train = linked.bound(st.toggle, "train", True, key="compare_train", help=about)
     return metric, axis, weight, log, seeds, train
 
 
@@ -134,9 +137,16 @@ def _curve(frame: pd.DataFrame, name: str, axis: str) -> Curve:
     return Curve(rows["epoch"].round().to_numpy(float), *series.line(frame, name, axis))
 
 
-def _option(drawn: Sequence[Drawn], metric: str, axis: str, weight: float, log: bool) -> dict[str, Any]:
+def _svd(chosen: Sequence[Run], metric: str) -> list[Rule]:
+    """What plain SVD reaches on the same ratings, where they are the same for all."""
+    if len({ground(run, metric) for run in chosen}) != 1:
+        return []
+    return [rule for rule in baseline_rules(chosen[0], metric) if rule.name == "SVD"]
+
+
+def _option(drawn: Sequence[Drawn], svd: list[Rule], metric: str, axis: str, weight: float, log: bool) -> dict[str, Any]:
     lines: list[Line] = []
-    rules: list[Rule] = []
+    rules = [*svd]
     bands: list[int] = []
     for one in drawn:
         for part, found in one.curves.items():
@@ -211,6 +221,7 @@ def _reached(drawn: Sequence[Drawn], metric: str) -> None:
     if metric == OBJECTIVE:
         return
     rows = []
+    apart = differing([one.runs[0] for one in drawn])
     for one in drawn:
         found = one.curves.get("validation")
         if found is None:
@@ -219,12 +230,29 @@ def _reached(drawn: Sequence[Drawn], metric: str) -> None:
         best = np.array([np.nan if place is None else curve.y[place] for curve, place in zip(found, places, strict=True)])
         epochs = [str(int(curve.epochs[place])) for curve, place in zip(found, places, strict=True) if place is not None]
         last = np.array([curve.y[-1] for curve in found])
-        rows.append({"run": one.name, "seeds": len(found), "best": _spread(best), "at epoch": ", ".join(epochs), "last": _spread(last)})
+        rows.append(
+            {
+                "run": one.name,
+                "differs in": _told(one, apart),
+                "seeds": len(found),
+                "best": _spread(best),
+                "at epoch": ", ".join(epochs),
+                "last": _spread(last),
+            }
+        )
     if rows:
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, height="content", alt=f"Best and last {_title(metric)} of each line, not smoothed"
         )
         st.caption("Best and last as measured; of several seeds their mean ± one standard deviation.")
+
+
+def _told(one: Drawn, apart: dict[str, dict[str, Any]]) -> str:
+    """The settings that tell this line from the others."""
+    first = one.runs[0].id
+    mine = {path: values[first] for path, values in apart.items() if first in values and (path != SEED or len(one.runs) == 1)}
+    said = [titles.setting(path, value) for path, value in mine.items()]
+    return ", ".join(said[:TOLD]) + (f" and {len(said) - TOLD} more" if len(said) > TOLD else "")
 
 
 def _spread(values: np.ndarray) -> str:

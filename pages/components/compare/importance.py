@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine import comparison
 from engine.comparison import Importance, metrics_of, usual_metric
+from engine.comparison.figures import Part
 from engine.store import Run
 from pages.components import charts, monitored, words
 from pages.components.cards import chart_card
@@ -29,16 +30,22 @@ def importances(shown: Sequence[Run]) -> None:
         return
     with st.container(width=280):
         metric = metric_menu(metrics_of(shown), usual)
+    card(shown, metric, "test", key="compare-importance")
+
+
+def card(shown: Sequence[Run], metric: str, part: Part, *, key: str) -> None:
+    """What tells in a metric of runs on one part of their splits; a sentence where nothing does."""
     with st.spinner("Growing forests on some of the runs and judging them on the others …"):
-        found = _importance(store().url, tuple((run.id, run.state) for run in shown), metric, shown)
+        found = _importance(store().url, tuple((run.id, run.state) for run in shown), metric, part, shown)
+    judged = "tested" if part == "test" else "judged"
     rests = (
-        f"{words.number_of(found.runs, 'run')} with {found.configurations} configurations, all tested on the same ratings."
-        f"{left_out(found.left_out, metric)}"
+        f"{words.number_of(found.runs, 'run')} with {found.configurations} configurations, all {judged} on the same ratings."
+        f"{left_out(found.left_out, metric, part)}"
     )
     if not found.tells:
         say(
             "info",
-            f"The settings of these runs do not predict their test {monitored.title(metric)}: of runs that it has not seen, a "
+            f"The settings of these runs do not predict their {part} {monitored.title(metric)}: of runs that it has not seen, a "
             f"random forest explains {_share(found.explained)} of the variance, so nothing is drawn. It rests on {rests}",
         )
         return
@@ -47,11 +54,11 @@ def importances(shown: Sequence[Run]) -> None:
     names = [f"{one.setting}{' and others' if one.together else ''}" for one in drawn.itertuples()]
     points = [_mark(place, one) for place, one in enumerate(drawn.itertuples())]
     chart_card(
-        f"What tells in test {monitored.title(metric)}",
+        f"What tells in {part} {monitored.title(metric)}",
         _option(names, points),
         table,
-        key="compare-importance",
-        alt=f"Importance of {len(drawn)} settings for test {monitored.title(metric)}, with 95 % intervals",
+        key=key,
+        alt=f"Importance of {len(drawn)} settings for {part} {monitored.title(metric)}, with 95 % intervals",
         caption=words.plain(
             "Permutation importance out of sample. Bars are 95 % intervals over configurations; a hollow mark, whose interval covers 0, "
             "tells nothing. The forest explains "
@@ -62,8 +69,8 @@ def importances(shown: Sequence[Run]) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _importance(url: str, states: tuple[tuple[str, str], ...], metric: str, _runs: Sequence[Run]) -> Importance:
-    return comparison.importance(_runs, metric)
+def _importance(url: str, states: tuple[tuple[str, str], ...], metric: str, part: Part, _runs: Sequence[Run]) -> Importance:
+    return comparison.importance(_runs, metric, part)
 
 
 def _option(names: list[str], points: list[Mark]) -> dict[str, Any]:

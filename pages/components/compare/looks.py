@@ -61,11 +61,11 @@ def judged_on(run: Run) -> str:
     return f"{data}, {titles.split_title(str(split.get('kind')), split)}"
 
 
-def left_out(count: int, metric: str) -> str:
+def left_out(count: int, metric: str, part: str = "test") -> str:
     """A sentence on runs that are not drawn; nothing where there are none."""
     if not count:
         return ""
-    return f" Left out: {words.number_of(count, 'run')} without a test {monitored.title(metric)}, or measured on other ratings."
+    return f" Left out: {words.number_of(count, 'run')} without a {part} {monitored.title(metric)}, or measured on other ratings."
 
 
 def metric_menu(names: Sequence[str], usual: str) -> str:

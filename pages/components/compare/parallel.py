@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def parallel(chosen: Sequence[Run], shown: Sequence[Run]) -> None:
     table.insert(0, "run", [run.name for run in kept])
     chart_card(
         f"Settings and test {monitored.title(metric)}",
-        _option(kept, chosen, table, axes, metric),
+        option([run.name for run in kept], table, axes, metric, {run.name: looks(chosen)[run.id] for run in chosen}),
         table,
         key="compare-parallel",
         alt=f"Parallel coordinates of {len(kept)} runs: {', '.join(axes)}, {monitored.title(metric)}",
@@ -52,24 +52,29 @@ def _usual(settings: pd.DataFrame) -> list[str]:
     return [name for name in names if name in most]
 
 
-def _option(kept: Sequence[Run], chosen: Sequence[Run], table: pd.DataFrame, axes: list[str], metric: str) -> dict[str, Any]:
+def option(names: Sequence[str], table: pd.DataFrame, axes: Sequence[str], metric: str, look: Mapping[str, Look]) -> dict[str, Any]:
+    """Parallel coordinates for ECharts: one line for each row of a table through some of its columns to a metric.
+
+    Args:
+        names: of the rows.
+        look: of the rows that are to stand out, by name; the others are thin and grey.
+    """
     colours = charts.palette()
-    name = {"fontSize": 11, "color": colours["ink"]}
+    ink = {"fontSize": 11, "color": colours["ink"]}
     number = {"fontSize": 11, "color": colours["grey"]}
     each = [_axis(place, axis, table[axis]) for place, axis in enumerate([*axes, metric])]
     each[-1]["name"] = monitored.title(metric)
     lines = [[_place(value, axis) for value, axis in zip(row, each, strict=True)] for row in table[[*axes, metric]].itertuples(index=False)]
-    look = looks(chosen)
     drawn = [
         {
             "type": "parallel",
-            "name": run.name,
+            "name": name,
             "data": [line],
-            "lineStyle": _stroke(look.get(run.id)),
-            "z": 4 if run.id in look else 2,
+            "lineStyle": _stroke(look.get(name)),
+            "z": 4 if name in look else 2,
             "inactiveOpacity": 0.05,
         }
-        for run, line in zip(kept, lines, strict=True)
+        for name, line in zip(names, lines, strict=True)
     ]
     return {
         "animation": False,
@@ -78,13 +83,13 @@ def _option(kept: Sequence[Run], chosen: Sequence[Run], table: pd.DataFrame, axe
             "right": 64,
             "top": 64,
             "bottom": 24,
-            "parallelAxisDefault": {"nameTextStyle": name, "axisLabel": number, "nameGap": 14, "nameRotate": 14},
+            "parallelAxisDefault": {"nameTextStyle": ink, "axisLabel": number, "nameGap": 14, "nameRotate": 14},
         },
         "parallelAxis": each,
         "tooltip": {"trigger": "item", "formatter": "{a}", "confine": True},
         "legend": {
             "show": bool(look),
-            "data": [run.name for run in kept if run.id in look],
+            "data": [name for name in names if name in look],
             "top": 0,
             "type": "scroll",
             "textStyle": {"color": colours["ink"]},

@@ -12,7 +12,7 @@ from engine.comparison import differing, figure, metrics_of, usual_metric
 from engine.config import format_value
 from engine.metrics import higher_is_better
 from engine.store import Run
-from pages.components import monitored, words
+from pages.components import monitored, titles, words
 from pages.components.cards import card_title
 from pages.components.compare.looks import empty, several_grounds
 
@@ -30,7 +30,7 @@ def settings(chosen: Sequence[Run]) -> None:
     apart = differing(chosen)
     names = {run.id: run.name for run in chosen}
     figures = pd.DataFrame([_figures(chosen, name) for name in metrics_of(chosen)])
-    rows = {path: {"": path, **{name: _value(values, run_id) for run_id, name in names.items()}} for path, values in apart.items()}
+    rows = {path: {"": path, **{name: _value(path, values, run_id) for run_id, name in names.items()}} for path, values in apart.items()}
     # What only some of the models have, and these alike, says no more than that the models differ.
     alike = [path for path, values in apart.items() if len({*map(format_value, values.values())}) == 1 and len(values) < len(chosen)]
     told, others = (pd.DataFrame([row for path, row in rows.items() if (path in alike) == which]) for which in (False, True))
@@ -45,7 +45,7 @@ def settings(chosen: Sequence[Run]) -> None:
         elif not apart:
             st.markdown("**The settings are identical**, down to the seed.")
         else:
-            st.caption(f"{words.number_of(len(told), 'setting')} that differ; “–”: this model or split has no such setting.")
+            st.caption(f"Settings that differ: {len(told)}. “–”: this model or split has no such setting.")
             _grid(told, "Settings in which the chosen runs differ")
         if not others.empty:
             with st.expander(f"{words.number_of(len(others), 'setting')} that only some of these models or splits have, and these alike"):
@@ -68,7 +68,7 @@ def _figures(runs: Sequence[Run], metric: str) -> dict[str, str]:
     }
 
 
-def _value(values: dict[str, object], run_id: str) -> str:
+def _value(path: str, values: dict[str, object], run_id: str) -> str:
     if run_id not in values:
         return "–"
-    return "not set" if values[run_id] is None else format_value(values[run_id])
+    return "not set" if values[run_id] is None else format_value(titles.public(path, values[run_id]))

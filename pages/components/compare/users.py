@@ -198,7 +198,7 @@ def _sorted_card(found: ByUser, first: Run, second: Run) -> None:
         pd.DataFrame({"share_of_users": share, "gain": gain}),
         key="compare-gains",
         alt=f"Users sorted by how much better {first.name} serves them than {second.name}",
-        caption=f"Above 0 {words.plain(first.name)} is better. Where the line crosses 0, the winners end.",
+        caption=f"Users left of where the line crosses 0 are served better by {words.plain(first.name)}, those right of it by the other.",
         height=HEIGHT,
     )
 
