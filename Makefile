@@ -5,8 +5,9 @@ READY := $(VENV)/ready
 
 .PHONY: app test soak lint clean
 
+# glibc keeps memory apart for each thread, and Streamlit starts one for each answer: with many arenas, what was freed is not used again.
 app: $(READY)
-	$(VENV)/bin/streamlit run dashboard.py
+	MALLOC_ARENA_MAX=2 $(VENV)/bin/streamlit run dashboard.py
 
 test: lint
 	$(VENV)/bin/python -m pytest

@@ -7,8 +7,9 @@ page to page by a seeded plan, stays for 15 to 45 seconds, and obeys the pages' 
 while the former is still being answered is left out. Every tenth walk closes its tab and opens a new one.
 
 Prints as JSON: the seconds from a request to the end of its script (median, 95th percentile, slowest) for pages and for looking again,
-errors (exceptions and error boxes in a page, broken connections, tracebacks in the server's log), and the server's memory in MB after
-the warm-up and at the end. `--docs` writes docs/LOAD.md.
+after the warm-up and, on a line of its own, within it, when all tabs are opened one after another; errors at any time (exceptions and
+error boxes in a page, broken connections, tracebacks in the server's log); and the server's memory in MB after the warm-up and at the
+end. `--docs` writes docs/LOAD.md.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +43,34 @@ from websockets.exceptions import ConnectionClosed
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+from engine.babysitter import NICENESS
 from engine.config import merge, parse
 from engine.lessons import lessons
 from engine.store import MetricRow, RunStore
 from tests.browser.server import serving, trained
 
 WARM_UP = 0.2
-"""Share of the time after which the server's memory counts as warm."""
+"""Share of the time that is the warm-up: in its first half the tabs are opened."""
 STAYS = (15.0, 45.0)
 """Seconds on a page."""
 ANSWER_WITHIN = 60.0
+AGAIN = ", looking again"
+WHILE_WARMING = "everything, in the warm-up"
 DEMO = {"dataset": {"name": "synthetic"}}
 
 
 @dataclass
 class Seen:
-    """What all sessions have measured."""
+    """What all sessions have measured.
 
-    pages: list[float] = field(default_factory=list)
-    looks: list[float] = field(default_factory=list)
-    by_page: dict[str, list[float]] = field(default_factory=dict)
+    Attributes:
+        warm: the moment at which the warm-up ends, of `time.monotonic`.
+        answers: seconds of each answer, by what was asked for.
+        memory: moments and the server's memory in MB.
+    """
+
+    warm: float
+    answers: dict[str, list[float]] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     memory: list[tuple[float, float]] = field(default_factory=list)
 
@@ -125,9 +135,8 @@ class Session:
         async with asyncio.timeout(ANSWER_WITHIN):
             while not self.read(await self.socket.recv(decode=False), page):
                 pass
-        seconds = time.monotonic() - started
-        (self.seen.looks if fragment else self.seen.pages).append(seconds)
-        self.seen.by_page.setdefault(f"{page or 'start'}{', looking again' if fragment else ''}", []).append(seconds)
+        kind = f"{page or 'start'}{AGAIN if fragment else ''}" if started >= self.seen.warm else WHILE_WARMING
+        self.seen.answers.setdefault(kind, []).append(time.monotonic() - started)
 
     def read(self, content: bytes, page: str) -> bool:
         """Takes one message of the server. Whether it ends a script."""
@@ -190,19 +199,8 @@ def training(home: Path, number: int) -> Iterator[list[str]]:
     The daemon would not begin more of them at a time than there are cores.
     """
     environment = {**os.environ, "ENCORE_HOME": str(home), "ENCORE_THREADS": "1"}
-    command = [
-        "nice",
-        "-n",
-        "5",
-        sys.executable,
-        "-m",
-        "engine",
-        "train",
-        "--preset",
-        "demo",
-        "--set=training.epochs=100000",
-        "--set=training.patience=0",
-    ]
+    endless = ["--set=training.epochs=100000", "--set=training.patience=0"]
+    command = ["nice", "-n", str(NICENESS), sys.executable, "-m", "engine", "train", "--preset", "demo", *endless]
     alone: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [subprocess.Popen([*command, "--set", f"training.seed={seed}"], **alone) for seed in range(number)]
     store = RunStore(f"sqlite:///{home}/encore.db", home / "artifacts")
@@ -228,23 +226,23 @@ def places(live_runs: list[str], model: str, finished: list[str]) -> list[str]:
     return looks + live * (len(looks) // max(1, len(live)))
 
 
-async def watched(server: psutil.Process, seen: Seen, started: float, until: float) -> None:
+async def watched(server: psutil.Process, seen: Seen, until: float) -> None:
     """The server's memory every five seconds."""
     while time.monotonic() < until:
-        seen.memory.append((time.monotonic() - started, server.memory_info().rss / 1e6))
+        seen.memory.append((time.monotonic(), server.memory_info().rss / 1e6))
         await asyncio.sleep(5)
 
 
 async def crowd(address: str, addresses: list[str], sessions: int, seconds: float, server: psutil.Process) -> Seen:
     """All sessions; they come one after another within the first tenth of the time."""
-    seen, started = Seen(), time.monotonic()
-    until = started + seconds
+    started = time.monotonic()
+    seen, until = Seen(started + WARM_UP * seconds), started + seconds
 
     async def one(number: int) -> None:
         await asyncio.sleep(number * seconds / 10 / sessions)
         await Session(address, seen).walk(random.Random(number), addresses, until)
 
-    await asyncio.gather(watched(server, seen, started, until), *(one(number) for number in range(sessions)))
+    await asyncio.gather(watched(server, seen, until), *(one(number) for number in range(sessions)))
     return seen
 
 
@@ -252,13 +250,15 @@ def told(seen: Seen, seconds: float, log: str) -> dict[str, Any]:
     """The figures."""
     if traces := log.count("Traceback"):
         seen.errors["tracebacks in the server's log"] += traces
-    after = [memory for at, memory in seen.memory if WARM_UP * seconds <= at < (WARM_UP + 0.1) * seconds]
-    end = [memory for at, memory in seen.memory if at >= 0.9 * seconds]
+    after = [memory for at, memory in seen.memory if seen.warm <= at < seen.warm + 0.1 * seconds]
+    end = [memory for at, memory in seen.memory if at >= seen.memory[-1][0] - 0.1 * seconds]
     first, last = statistics.median(after), statistics.median(end)
-    everything = {"pages": seen.pages, "looking again": seen.looks, "all": seen.pages + seen.looks}
+    warm = {kind: values for kind, values in seen.answers.items() if kind != WHILE_WARMING}
+    looks = list(chain.from_iterable(values for kind, values in warm.items() if kind.endswith(AGAIN)))
+    pages = list(chain.from_iterable(values for kind, values in warm.items() if not kind.endswith(AGAIN)))
+    together = {"everything": pages + looks, "looking again": looks, "pages": pages, WHILE_WARMING: seen.answers[WHILE_WARMING]}
     return {
-        "seconds": {name: _spread(values) for name, values in everything.items() if values},
-        "by page": {name: _spread(values) for name, values in sorted(seen.by_page.items())},
+        "seconds": {name: _spread(values) for name, values in (together | dict(sorted(warm.items()))).items()},
         "errors": dict(seen.errors),
         "memory": {"after warm-up": round(first), "end": round(last), "growth": round(last / first - 1, 4)},
     }
@@ -272,17 +272,18 @@ def _spread(values: list[float]) -> dict[str, float]:
 def page_of_docs(figures: dict[str, Any], asked: argparse.Namespace) -> str:
     """docs/LOAD.md."""
     processor = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
-    rows = [("all", figures["seconds"]["all"]), *figures["by page"].items()]
+    rows = figures["seconds"].items()
     table = "\n".join(f"| {name} | {v['number']:,} | {v['median']:.2f} | {v['p95']:.2f} | {v['slowest']:.2f} |" for name, v in rows)
     memory, errors = figures["memory"], sum(figures["errors"].values())
     command = f".venv/bin/python benchmarks/load.py --sessions {asked.sessions} --minutes {asked.minutes:g} --docs"
     where = f"{os.cpu_count()} cores ({processor}, Python {platform.python_version()}, {date.today()})"
-    memory_told = f"{memory['after warm-up']:,} MB after the warm-up ({WARM_UP:.0%} of the time), {memory['end']:,} MB at the end"
+    memory_told = f"{memory['after warm-up']:,} MB after the warm-up, {memory['end']:,} MB at the end"
     return f"""# Many people at once
 
 {asked.sessions} sessions for {asked.minutes:g} minutes, while {asked.training} runs train, over a store of {asked.runs} runs with
-{asked.epochs:,} epochs each; sessions and server on the same {where}.
-What a session does, and what is counted: `benchmarks/load.py`.
+{asked.epochs:,} epochs each; sessions, runs and server on the same {where}.
+What a session does, and what is counted: `benchmarks/load.py`. The warm-up, the first {WARM_UP:.0%} of the time, when all tabs are opened,
+has a line of its own.
 
 ```
 {command}

@@ -38,8 +38,8 @@ SERVER_GONE = 255
 """What multiprocessing tells of a process whose server died before it."""
 
 Then = Literal["queued", "crashed", "failed"]
-NICENESS = 5
-"""Of a run's process: on a busy machine the pages of those who look come first, by about three to one."""
+NICENESS = 10
+"""Of a run's process: on a busy machine the pages of those who look come first, by about nine to one."""
 _log = logging.getLogger("encore.daemon")
 # Two threads that ask for one process's exit code at once can both lose it, and to start a process asks for all.
 _asking = threading.Lock()

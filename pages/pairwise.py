@@ -50,7 +50,8 @@ def choose_run(runs: list[Run]) -> Run:
     if st.query_params.get(RUN) not in by_id:
         last = query.written(RUN)
         st.query_params[RUN] = last if last in by_id else first_choice(runs).id
-    return by_id[linked.select("Run", [*by_id], RUN, default="", naming=lambda one: titles.run_title(by_id[one]))]
+    names = {run.id: titles.run_title(run) for run in runs}
+    return by_id[linked.select("Run", [*names], RUN, default="", naming=names.__getitem__)]
 
 
 def choose_other(run: Run, runs: list[Run]) -> Run | None:

@@ -29,10 +29,8 @@ def choose_run(runs: list[Run]) -> Run:
     if kept()["run"] not in by_id:
         kept()["run"] = first_choice(runs).id
     st.session_state["recommend.run"] = kept()["run"]
-    chosen = st.selectbox(
-        "Run", [*by_id], format_func=lambda one: titles.run_title(by_id[one]), key="recommend.run", on_change=_take, args=("run",)
-    )
-    return by_id[chosen]
+    names = {run.id: titles.run_title(run) for run in runs}
+    return by_id[st.selectbox("Run", [*names], format_func=names.__getitem__, key="recommend.run", on_change=_take, args=("run",))]
 
 
 def choose_beside(run: Run, runs: list[Run]) -> None:

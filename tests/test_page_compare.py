@@ -122,7 +122,7 @@ def test_starring_a_run_that_is_gone_is_told(store, monkeypatch):
     told: list[str] = []
     monkeypatch.setattr(run_table, "say_later", told.append)
     store.delete(run.id)
-    run_table.star([run])
+    run_table.star([run.id])
     assert told == [f"There is no run '{run.id}'."]
 
 

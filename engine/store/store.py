@@ -118,13 +118,17 @@ class RunStore(Shelf, Line, Sweeps):
         except InputError:
             return None
 
-    def list(self, states: Iterable[str] | None = None, limit: int | None = None, *, queue: str | None = None) -> Runs:
-        """Runs, newest first, of any state or of these, of any queue or of this one."""
+    def list(
+        self, states: Iterable[str] | None = None, limit: int | None = None, *, queue: str | None = None, ended_after: float | None = None
+    ) -> Runs:
+        """Runs, newest first, of any state or of these, of any queue or of this one, whenever they ended or after this moment."""
         query = sa.select(*_COLUMNS).order_by(_RUN.number.desc()).limit(limit)
         if states is not None:
             query = query.where(_RUN.state.in_(tuple(states)))
         if queue is not None:
             query = query.where(_RUN.queue == queue)
+        if ended_after is not None:
+            query = query.where(_RUN.finished > ended_after)
         return self._read(lambda connection: [run for row in connection.execute(query) if usable(run := run_of(row))])
 
     def counts(self) -> dict[str, int]:

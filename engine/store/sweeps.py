@@ -127,11 +127,13 @@ class Sweeps(Database):
         """
         return self._read(lambda connection: _one(connection, sweep))
 
-    def sweeps(self, states: Iterable[str] | None = None, limit: int | None = None) -> list[Sweep]:
-        """Sweeps, newest first, in any state or in these."""
+    def sweeps(self, states: Iterable[str] | None = None, limit: int | None = None, *, ended_after: float | None = None) -> list[Sweep]:
+        """Sweeps, newest first, in any state or in these, whenever they ended or after this moment."""
         query = sa.select(*_COLUMNS).order_by(_SWEEP.number.desc()).limit(limit)
         if states is not None:
             query = query.where(_SWEEP.state.in_(tuple(states)))
+        if ended_after is not None:
+            query = query.where(_SWEEP.finished > ended_after)
         return self._read(lambda connection: [Sweep(*row) for row in connection.execute(query)])
 
     def any_sweep_runs(self) -> bool:

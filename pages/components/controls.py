@@ -92,7 +92,7 @@ def nothing_open(chosen: RunConfig | None, recent: list[Run], shape: tuple[int, 
             st.markdown("**Or open one of the latest runs**")
         for run in alone[:6]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.button(run.name, key=f"open.{run.id}", type="tertiary", on_click=_open, args=(run,))
+                st.button(run.name, key=f"open.{run.id}", type="tertiary", on_click=_open, args=(run.id,))
                 state_badge(run)
                 st.caption(f"{words.plain(titles.dataset_title(titles.dataset_of(run)))} · {ago(run.created)}", width="content")
     with right:
@@ -144,9 +144,9 @@ def _start(want: str = "run") -> None:
         say_later(str(error))
 
 
-def _open(run: Run) -> None:
-    address.open_run(run.id)
+def _open(run_id: str) -> None:
+    address.open_run(run_id)
     try:
-        draft.replace(parse(run.config))
+        draft.replace(parse(store().get(run_id).config))
     except InputError as error:
         say_later(str(error))

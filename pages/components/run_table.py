@@ -74,7 +74,7 @@ def _rows(shown: list[Run], chosen: list[str], known: dict[str, str]) -> None:
     ticked = [place for place, run_id in enumerate(ids) if run_id in chosen]
     if sorted(st.session_state.get(key, {}).get("selection", {}).get("rows", [])) != ticked:
         st.session_state[key] = {"selection": {"rows": ticked}}
-    columns = run_rows.columns(lambda: _star(shown))
+    columns = run_rows.columns(lambda: _star(ids))
     st.dataframe(
         pd.DataFrame([run_rows.row(run, known) for run in shown]),
         key=key,
@@ -110,9 +110,11 @@ def _actions(picked: list[Run], hidden: int) -> None:
         if st.button("Delete", icon=":material/delete:", disabled=not picked, key="runs-delete"):
             st.session_state[DELETING] = [run.id for run in picked]
             st.rerun()
+        # Ids and not runs: Streamlit keeps what a callback is given for as long as the tab is open.
+        picked_ids = [run.id for run in picked]
         with_star = bool(picked) and all(run.starred for run in picked)
         label, icon = ("Unstar", "star_outline") if with_star else ("Star", "star")
-        st.button(label, icon=f":material/{icon}:", disabled=not picked, key="runs-star-chosen", on_click=star, args=(picked,))
+        st.button(label, icon=f":material/{icon}:", disabled=not picked, key="runs-star-chosen", on_click=star, args=(picked_ids,))
         if picked or hidden:
             st.button("Choose none", icon=":material/deselect:", key="runs-none", on_click=selection.keep, args=([],))
         besides = f", {hidden} of them hidden by the filters" if hidden else ""
@@ -155,17 +157,18 @@ def _pick(key: str, ids: list[str]) -> None:
     selection.tick([ids[row] for row in rows if row < len(ids)], ids)
 
 
-def _star(shown: list[Run]) -> None:
+def _star(ids: list[str]) -> None:
     click = st.session_state[run_rows.CLICKED]
-    if click is not None and click["row"] < len(shown):
-        star([shown[click["row"]]])
+    if click is not None and click["row"] < len(ids):
+        star([ids[click["row"]]])
 
 
-def star(runs: list[Run]) -> None:
+def star(ids: list[str]) -> None:
     """Star these runs, or take the stars away where all of them have one; as a button's callback."""
+    runs = [run for run in map(store().find, ids) if run is not None]
     starred = not all(run.starred for run in runs)
-    for run in runs:
+    for run_id in ids:
         try:
-            store().edit(run.id, starred=starred)
+            store().edit(run_id, starred=starred)
         except InputError as error:
             say_later(str(error))

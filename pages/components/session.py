@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def store() -> RunStore:
     return _store(where.store_url, str(where.artifacts))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@lru_cache(4)  # not Streamlit's cache, which takes a third of a look's time for its key
 def _store(url: str, artifacts: str) -> RunStore:
     return opened(url, Path(artifacts))
 

@@ -36,7 +36,7 @@ def serving(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "ENCORE_HOME": str(home), "ENCORE_DATA": str(DATA), "ENCORE_IDLE": "120"}
+    environment = {**os.environ, "ENCORE_HOME": str(home), "ENCORE_DATA": str(DATA), "ENCORE_IDLE": "120", "MALLOC_ARENA_MAX": "2"}
     environment.pop("ENCORE_STORE", None)
     command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.headless", "true", "--server.port", str(port)]
     with (home / "server.log").open("wb") as log:
