@@ -84,7 +84,9 @@ def test_an_adversary_changes_no_result(lab):
     ids = [lab.submit(30, seconds=0.02) for _ in range(4)]
     lab.start()
     kills = 0
-    while kills < 7 and any(state in ("queued", "running") for state in (lab.store.get(run_id).state for run_id in ids)):
+    while kills < 7:
+        if not lab.store.list(states=("queued", "running")):
+            ids.append(lab.submit(30, seconds=0.02))  # a fast machine is done before all are killed
         time.sleep(draw.uniform(0.05, 0.3))
         status, running = standing(place(settings())), lab.store.list(states=["running"])
         # Three deaths within one epoch would rightly end a run.
@@ -97,7 +99,6 @@ def test_an_adversary_changes_no_result(lab):
                 os.kill(run.pid, signal.SIGKILL)
                 kills += 1
         background.ensure_daemon(command=lab.command())
-    assert kills > 4
     until(lambda: background.ensure_daemon(command=lab.command()) == "ready")
     for run_id in ids:
         check_finished(lab, run_id, 30)

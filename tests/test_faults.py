@@ -100,12 +100,18 @@ def test_an_adversary_changes_no_figure(lab, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ENCORE_THREADS", "1")
     twins = undisturbed(tmp_path)
     lab.target, lab.preload = "engine.runs:execute", ("torch", "engine.ready")
-    ids = [lab.store.create(configuration(number % KINDS), owner=f"session {number % 3}").id for number in range(RUNS)]
+
+    def submitted(number):
+        return lab.store.create(configuration(number % KINDS), owner=f"session {number % 3}").id
+
+    ids = [submitted(number) for number in range(RUNS)]
     lab.start(120)
     adversary, began = Adversary(lab, seed=6), time.monotonic()
-    while any(run.state in ("queued", "running") for run in map(lab.store.get, ids)):
+    while (goes_on := sum(adversary.kills.values()) < KILLS) or lab.store.list(states=("queued", "running")):
         assert time.monotonic() - began < 900, "it does not come to an end"
-        if sum(adversary.kills.values()) < KILLS:
+        if goes_on and not lab.store.list(states=("queued", "running")):
+            ids.append(submitted(len(ids)))  # a fast machine is done before he is
+        if goes_on:
             adversary.strike()
         calm = time.monotonic() + adversary.draw.uniform(0.3, 2.5)
         while time.monotonic() < calm:
@@ -113,10 +119,9 @@ def test_an_adversary_changes_no_figure(lab, tmp_path, monkeypatch, capsys):
             adversary.look()
             time.sleep(0.1)
     seconds, attempts = time.monotonic() - began, sum(lab.store.get(run_id).attempts for run_id in ids)
-    told = f"{RUNS} runs, kills {adversary.kills}, {attempts} attempts, {seconds:.0f} s, longest untrue state {adversary.worst:.1f} s"
+    told = f"{len(ids)} runs, kills {adversary.kills}, {attempts} attempts, {seconds:.0f} s, longest untrue state {adversary.worst:.1f} s"
     with capsys.disabled():
         sys.stdout.write(f"\n{told}\n" if SOAK else "")
-    assert sum(adversary.kills.values()) == KILLS
     assert adversary.worst < TRUE_WITHIN
     for number, run_id in enumerate(ids):
         run = lab.store.get(run_id)

