@@ -19,7 +19,7 @@ from engine.models.configs import parameter_count
 from engine.models.contract import ClosedForm
 from engine.models.sparse import ResidentRows, multiply, sampled_product, transpose_by_counting, transpose_by_sorting
 from engine.models.svd import SVD, decompose
-from engine.models.vae import VAE
+from engine.models.vae import VAE, WIDEST
 
 
 def ratings(n_users=25, n_items=17, share=0.4, seed=0) -> sp.csr_array:
@@ -351,7 +351,7 @@ def test_vae_adds_the_annealed_divergence_of_its_codes():
     rows = ResidentRows(train, torch.device("cpu")).take(np.arange(25))
     with torch.no_grad():
         model.spread.zero_()
-        model.spread_bias.fill_(0.2)
+        model.spread_bias.fill_(WIDEST * np.arctanh(0.2 / WIDEST))
         model.encoder[-1].zero_()
         model.encoder_bias[-1].fill_(0.3)
     divergence = 3 * (0.3**2 + np.exp(0.2) - 1 - 0.2) / 2
@@ -369,3 +369,12 @@ def test_every_code_of_a_vae_begins_equally_narrow():
     codes = torch.stack([model.encode(rows).detach() for _ in range(400)])
     # However far out a row lies, its code's standard deviation is e⁻¹ = 0.37.
     np.testing.assert_allclose(codes.std(dim=0).numpy(), np.exp(-1), rtol=0.2)
+
+
+def test_no_code_of_a_vae_is_wider_than_floats_hold():
+    model = build(parse({"model": {"name": "vae", "layers": [6, 3]}}).model, *ratings().shape).train()
+    with torch.no_grad():
+        model.spread.fill_(1000.0)
+    codes = model.encode(ResidentRows(ratings() * 100, torch.device("cpu")).take(np.arange(25)))
+    assert codes.isfinite().all()
+    assert model.divergence.isfinite()

@@ -6,6 +6,8 @@ Space", section 3.1.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,8 @@ from engine.models.sparse import SparseRows
 
 NARROW = -2.0
 """Log variance of every code at the start of training: a standard deviation of 0.37 beside the prior's 1."""
+WIDEST = 4.0
+"""Log variances stay between minus this and this, standard deviations between 0.14 and 7.4."""
 
 
 class VAE(Autoencoder):
@@ -35,9 +39,10 @@ class VAE(Autoencoder):
         super().__init__(config, n_users, n_items, features)
         *_, wide, code = config.layers
         # Ratings enter unscaled, so that random weights would put log variances anywhere, and a code drawn from their exponential
-        # drowns all that is learned. Every code begins as narrow as this, whatever the row.
+        # drowns all that is learned. Every code begins as narrow as this, whatever the row, and none gets wider than WIDEST: a row of a
+        # thousand ratings would else have a variance beyond floats as soon as the weights are not 0.
         self.spread = nn.Parameter(torch.zeros(wide, code))
-        self.spread_bias = nn.Parameter(torch.full((code,), NARROW))
+        self.spread_bias = nn.Parameter(torch.full((code,), WIDEST * math.atanh(NARROW / WIDEST)))
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
         self.divergence = torch.zeros(())
 
@@ -55,7 +60,7 @@ class VAE(Autoencoder):
         mean = torch.addmm(self.encoder_bias[-1], hidden, self.encoder[-1])
         if not self.training:
             return mean
-        mean, log_variance = mean.float(), torch.addmm(self.spread_bias, hidden, self.spread).float()
+        mean, log_variance = mean.float(), WIDEST * torch.tanh(torch.addmm(self.spread_bias, hidden, self.spread).float() / WIDEST)
         self.divergence = kl_from_standard(mean, log_variance).mean()
         return F.dropout(sampled_code(mean, log_variance, training=True), self.config.dropout)
 
