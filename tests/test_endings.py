@@ -252,7 +252,6 @@ def test_a_real_disk_that_is_full(tmp_path):
     rest = {name: value for name, value in found.items() if name not in ("large", "long")}
     assert rest == {
         "earlier": "finished",
-        "reserve given up": True,
         "opens": ["failed", "failed", "finished"],
         "earlier is whole": True,
         "reserve again": True,
