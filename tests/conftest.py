@@ -67,13 +67,13 @@ def data_folder() -> Path:
 @pytest.fixture(autouse=True)
 def own_home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home of its own for every test; ENCORE_DATA is set for tests marked `data` alone."""
+    for name in os.environ.keys() - {"ENCORE_THREADS", "ENCORE_SOAK"}:
+        if name.startswith(("ENCORE_", "MLFLOW_")) and not name.startswith("ENCORE_TEST_"):
+            monkeypatch.delenv(name)  # who runs the tests may have a lab, a cluster and a tracking server of his own
     monkeypatch.setenv("ENCORE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ENCORE_IDLE", "10")
-    monkeypatch.delenv("ENCORE_STORE", raising=False)
     if request.node.get_closest_marker("data"):
         monkeypatch.setenv("ENCORE_DATA", str(DATA))
-    else:
-        monkeypatch.delenv("ENCORE_DATA", raising=False)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from engine.commands import main
 from engine.errors import InputError
 from engine.processes import Identity, current
 from engine.settings import session_limit
+from engine.store.integrity import faults
 from engine.store.line import MOVES, Waiting, in_turn
 
 CONFIG = {"training": {"epochs": 7}}
@@ -165,3 +167,15 @@ def test_the_command_line_shows_and_moves(store, monkeypatch):
     assert CliRunner().invoke(main, ["stop", second]).exit_code == 0
     assert store.get(second).state == "stopped", "a run that waits is cancelled"
     assert set(MOVES) == {"front", "up", "down"}
+
+
+@pytest.mark.parametrize("column", ["place", "served"])
+def test_one_damaged_row_stops_nobody_elses(store, column):
+    first, second, third = (store.create(CONFIG, owner=owner).id for owner in "AAB")
+    store.assign(first, "cpu/1")
+    with sqlite3.connect(store.file) as connection:
+        connection.execute(f"UPDATE runs SET {column} = 'x' WHERE id = ?", (first,))
+    assert faults(store) == [f"{column} of 1 of its runs is of another kind"]
+    assert {one.id for one in store.waiting()} == {first, second, third}
+    store.move(second, "front")
+    assert store.assign(third, "cpu/1")

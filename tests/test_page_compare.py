@@ -120,7 +120,7 @@ def test_a_star_is_given_and_taken(store):
 def test_starring_a_run_that_is_gone_is_told(store, monkeypatch):
     run = finished(store)
     told: list[str] = []
-    monkeypatch.setattr(run_table, "say_later", told.append)
+    monkeypatch.setattr("pages.components.frame.say_later", told.append)
     store.delete(run.id)
     run_table.star([run.id])
     assert told == [f"There is no run '{run.id}'."]

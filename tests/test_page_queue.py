@@ -86,6 +86,20 @@ def test_a_store_that_does_not_answer_is_a_sentence(store, monkeypatch):
     assert "The run store does not answer (database is locked): runs wait for it and go on by themselves" in said(page)
 
 
+def test_a_store_that_does_not_answer_a_click_is_a_sentence_and_the_page_stays(store, monkeypatch):
+    run = made(store)
+    page = visited("pages/runs.py", run=run.id)
+
+    def locked(*_, **__):
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(RunStore, "ask", locked)
+    next(button for button in page.button if button.label == "Stop").click().run()
+    assert not page.exception
+    assert page.title[0].value == run.name
+    assert "The run store does not answer (database is locked)" in said(page)
+
+
 def test_a_browser_is_one_session_whatever_its_cookie_is_masked_with(monkeypatch):
     cookies = {}
     monkeypatch.setattr(session.st, "context", type("Context", (), {"cookies": cookies}))

@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -483,6 +485,17 @@ def test_a_run_that_ended_meanwhile_is_told_wherever_one_is(store):
     assert not app.toast
     store.finish(run.id, "failed", error="It was too much.")
     assert [run.name in toast.value and "failed" in toast.value for toast in sound(app.run()).toast] == [True]
+    assert not sound(app.run()).toast
+
+
+def test_an_end_that_is_written_late_is_told_all_the_same_and_once(store):
+    run = fill(store, "running")
+    app = sound(AppTest.from_string("from pages.components.news import toasts; toasts()", default_timeout=60).run())
+    moment = time.time()
+    sound(app.run())
+    with mock.patch("time.time", return_value=moment):  # the row says so, and was written after that look
+        store.finish(run.id, "finished", summary={})
+    assert [run.name in toast.value for toast in sound(app.run()).toast] == [True]
     assert not sound(app.run()).toast
 
 

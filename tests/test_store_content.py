@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.store import MetricRow, RunStore, artifacts
+from engine.store import Away, MetricRow, RunStore, artifacts
+from engine.store.integrity import faults
 
 CONFIG = {"model": {"name": "autoencoder"}, "training": {"epochs": 7}}
 
@@ -197,3 +199,27 @@ def test_delete_takes_all_of_a_run_and_nothing_else(store):
     assert not artifacts.folder(store.artifacts, run.id).exists()
     assert (len(store.metrics(other.id)), len(store.lists(other.id)), len(store.logs(other.id))) == (1, 1, 1)
     assert store.has(other.id, "weights")
+
+
+def test_values_of_another_kind_are_told(tmp_path):
+    store = RunStore(f"sqlite:///{tmp_path / 'encore.db'}", tmp_path / "artifacts")
+    run = store.create(CONFIG)
+    store.add_metrics(run.id, [MetricRow(1, "loss", math.nan, 1, 1), MetricRow(2, "loss", 1, 1, 1)])
+    store.add_list(run.id, 1, "run", "u", [{"item": "1"}])
+    store.log(run.id, "line")
+    assert faults(store) == []
+    with sqlite3.connect(store.file) as connection:
+        connection.execute("UPDATE metrics SET value = 'zz' WHERE step = 2")
+        connection.execute("UPDATE lists SET items = '[{'")
+    assert faults(store) == ["items of 1 of its lists is of another kind", "value of 1 of its metrics is of another kind"]
+    store.close()
+
+
+def test_a_database_that_is_busy_is_not_called_damaged(tmp_path):
+    store = RunStore(f"sqlite:///{tmp_path / 'encore.db'}", tmp_path / "artifacts")
+    store.close()
+    with sqlite3.connect(store.file, isolation_level=None) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Away, match="locked"):
+            faults(store, 0.1)

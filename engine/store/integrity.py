@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from engine.store import tables
-from engine.store.damage import damage_in, damaged
+from engine.store.damage import UNREADABLE_SCHEMA, damage_in, damaged
 from engine.store.rows import run_of, usable
 from engine.store.states import Run
 from engine.store.store import RunStore
@@ -20,6 +20,10 @@ AT_START = 1.0
 """Seconds that the check at the start of the app may take; a database that needs more is checked in part."""
 THOROUGH_BELOW = 32 * 2**20
 """Bytes of a database whose indexes, too, are compared with its tables at the start."""
+_STORED_AS = {int: ("integer", "null"), bool: ("integer", "null"), float: ("real", "integer", "null")}
+"""Kind of a column's values → what SQLite calls them; all others are texts."""
+_NOTHING_SAID = (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""Ends of the check that say nothing of the database: its time is over, or somebody else holds it."""
 _TURNS = 10_000
 """SQLite's own steps between two looks at the clock."""
 
@@ -51,7 +55,9 @@ def faults(store: RunStore, seconds: float | None = None) -> list[str]:
         found = [*_of_file(store, seconds), *_of_schema(store)]
         return found if found or seconds is not None else _of_rows(store)
     except sa.exc.DatabaseError as error:
-        return [damage_in(error) or " ".join(str(error.orig).split())]
+        if told := damage_in(error, at_start=True):
+            return [told]
+        raise  # it is busy or cannot be reached, which says nothing of what it holds
 
 
 def _of_file(store: RunStore, seconds: float | None) -> list[str]:
@@ -66,11 +72,11 @@ def _of_file(store: RunStore, seconds: float | None) -> list[str]:
         try:
             rows = connection.execute(f"PRAGMA {'integrity_check' if whole else 'quick_check'}(10)").fetchall()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            if error.sqlite_errorcode in _NOTHING_SAID:
                 return []
             return [str(error)]
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            return [str(error) if isinstance(error, sqlite3.DatabaseError) else "its schema cannot be read"]
+            return [str(error) if isinstance(error, sqlite3.DatabaseError) else UNREADABLE_SCHEMA]
     return [_brief(str(text)) for (text,) in rows if text != "ok"]
 
 
@@ -93,10 +99,29 @@ def _of_rows(store: RunStore) -> list[str]:
             connection.execute(sa.select(sa.func.count()).where(table.c.run_id.not_in(sa.select(tables.runs.c.id)))).scalar_one()
             for table in (tables.metrics, tables.lists, tables.logs)
         )
+        kinds = _of_kinds(connection)
     found = [f"run {run.name}: {run.error}" for run in runs if (run.error or "").startswith("The database's row")]
     nameless = sum(not usable(run) for run in runs)
     found += [f"{nameless} of {len(runs)} runs have an id that is none"] if nameless else []
-    return found + ([f"{strays} rows belong to no run"] if strays else [])
+    return found + ([f"{strays} rows belong to no run"] if strays else []) + kinds
+
+
+def _of_kinds(connection: sa.Connection) -> list[str]:
+    """Values that are not of their column's kind, which SQLite holds all the same; those of which a run is made are told with it."""
+    if connection.dialect.name != "sqlite":
+        return []
+    of_runs, found = {field.name for field in fields(Run)}, []
+    for table in tables.metadata.sorted_tables:
+        for column in table.columns:
+            if table is tables.runs and column.name in of_runs:
+                continue
+            kind = sa.func.typeof(column)
+            wrong: sa.ColumnElement[bool] = kind.not_in(_STORED_AS.get(column.type.python_type, ("text", "null")))
+            if isinstance(column.type, sa.JSON):
+                wrong |= (kind == "text") & (sa.func.json_valid(column) == 0)
+            if number := connection.execute(sa.select(sa.func.count()).select_from(table).where(wrong)).scalar_one():
+                found.append(f"{column.name} of {number} of its {table.name} is of another kind")
+    return found
 
 
 def _brief(text: str) -> str:

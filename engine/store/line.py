@@ -71,10 +71,13 @@ class Line(Database):
 
         def look(connection: sa.Connection) -> tuple[list[Waiting], Mapping[str, int]]:
             device = sound(connection, _RUN.config)["training", "device"].as_string().label("device")
-            query = sa.select(_RUN.id, _RUN.owner, device, lost, _PLACE, _RUN.slot).where(*_queued()).order_by("at", _RUN.number)
+            query = (
+                sa.select(_RUN.id, _RUN.owner, device, lost, _PLACE, _RUN.number, _RUN.slot).where(*_queued()).order_by("at", _RUN.number)
+            )
             rows = connection.execute(query).all()
-            found = [Waiting(row.id, row.owner, row.device or "auto", bool(row.lost), row.at, row.slot) for row in rows]
-            return found, {row[0]: row[1] for row in connection.execute(turns)} if found else {}
+            found = [Waiting(row.id, row.owner, row.device or "auto", bool(row.lost), _at(row), row.slot) for row in rows]
+            served = connection.execute(turns).all() if found else []
+            return found, {owner: turn for owner, turn in served if isinstance(turn, int)}
 
         return in_turn(*self._read(look))
 
@@ -108,9 +111,9 @@ class Line(Database):
                 raise InputError(f"There is no run '{run_id}'.")
             if (run.state, run.queue) != ("queued", "daemon"):
                 raise InputError(f"Run '{run.name}' is {run.state}: only a run that waits in the queue can be moved.")
-            mine = sa.select(_RUN.id, _PLACE).where(*_queued(), _RUN.owner == run.owner).order_by("at", _RUN.number)
+            mine = sa.select(_RUN.id, _PLACE, _RUN.number).where(*_queued(), _RUN.owner == run.owner).order_by("at", _RUN.number)
             rows = connection.execute(mine.with_for_update()).all()
-            for other, place in _moved([(row.id, row.at) for row in rows], run_id, where).items():
+            for other, place in _moved([(row.id, _at(row)) for row in rows], run_id, where).items():
                 connection.execute(tables.runs.update().where(_RUN.id == other).values(place=place))
 
         self._write(change)
@@ -126,6 +129,11 @@ class Line(Database):
         if active >= limit:
             has = "1 run waiting or running, which is" if active == 1 else f"{active} runs waiting or running, and {limit} are"
             raise InputError(f"You have {has} the most at a time (ENCORE_RUNS_PER_SESSION): wait for one to end, or stop one.")
+
+
+def _at(row: Any) -> float:
+    """A row's place. SQLite holds no value to its column's type, and a damaged one is to stop nobody else's run."""
+    return float(row.at if isinstance(row.at, int | float) else row.number)
 
 
 def _moved(line: Sequence[tuple[str, float]], run_id: str, where: Move) -> dict[str, float]:

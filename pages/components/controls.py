@@ -12,7 +12,7 @@ from engine.errors import InputError
 from engine.store import GOES_ON, Run
 from pages.components import address, draft, titles, words
 from pages.components.form import expected
-from pages.components.frame import say_later, say_what_was_kept
+from pages.components.frame import mistakes_said_later, say_what_was_kept
 from pages.components.network import network_card
 from pages.components.session import ACTIVE, ask, store, submit
 from pages.components.status import engine_words, state_badge
@@ -133,20 +133,16 @@ def _equals(run: Run, chosen: RunConfig) -> bool:
 
 
 def _start(want: str = "run") -> None:
-    try:
+    with mistakes_said_later():
         chosen = draft.config()  # as it is now: a click may overtake the drawing of the choice before it
         if address.opened():
             run = store().get(str(address.opened()))
             if run.state in ACTIVE and _equals(run, chosen):
                 return  # the second click of a double click
         address.open_run(submit(chosen, want=want).id)
-    except InputError as error:
-        say_later(str(error))
 
 
 def _open(run_id: str) -> None:
     address.open_run(run_id)
-    try:
+    with mistakes_said_later():
         draft.replace(parse(store().get(run_id).config))
-    except InputError as error:
-        say_later(str(error))

@@ -65,11 +65,12 @@ def every(usual: float) -> float:
 
 
 @contextmanager
-def look(usual: float | None) -> Iterator[None]:
-    """One look of this tab, whose cost is noted; not where `usual` is None, for then the tab does not look again."""
+def look(usual: float | None, part: str = "") -> Iterator[None]:
+    """One look of this tab, or of a part that looks by itself. Its cost is noted; not where `usual` is None, for then it looks but once."""
     started = time.thread_time()
     try:
         yield
     finally:
         if usual is not None:
-            _CROWD.looked(st.session_state.setdefault(_TAB, secrets.token_hex(8)), time.thread_time() - started, usual)
+            tab = st.session_state.setdefault(_TAB, secrets.token_hex(8))
+            _CROWD.looked(f"{tab}{part}", time.thread_time() - started, usual)

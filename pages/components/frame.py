@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -59,16 +59,29 @@ def let_in() -> bool:
 @contextmanager
 def mistakes_as_sentences() -> Iterator[None]:
     """Shows an InputError of its block, or that the run store does not answer, as one sentence; what stands after the block still runs."""
+    with _mistakes(lambda text: say("error", text)):
+        yield
+
+
+@contextmanager
+def mistakes_said_later() -> Iterator[None]:
+    """The same in a callback, which runs before anything is drawn: the sentence is kept for `say_what_was_kept`."""
+    with _mistakes(say_later):
+        yield
+
+
+@contextmanager
+def _mistakes(tell: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        say("error", str(error))
+        tell(str(error))
     except Exception as error:
         # Looked up, for the store takes long to import, and the frame is drawn before it is needed.
         database = sys.modules.get("engine.store")
         if database is None or not isinstance(error, database.Away):
             raise
-        say("error", database.why_away(error))
+        tell(database.why_away(error))
 
 
 def say(kind: Kind, text: str, *, icon: str | None = None, place: DeltaGenerator | None = None) -> None:

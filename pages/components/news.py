@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from engine.store import Run
+from engine.store import Run, Sweep
 from pages.components import crowd, monitored, titles
 from pages.components.frame import announce, mistakes_as_sentences
 from pages.components.session import ACTIVE, store
@@ -15,7 +15,9 @@ ENDED = ("finished", "failed", "crashed")
 ICONS = {"finished": "check_circle", "failed": "error", "crashed": "heart_broken"}
 EVERY = 3.0
 """Seconds between two looks while a run can end."""
-NEWEST = 20
+LATE = 60.0
+"""Seconds by which the row of what ended may come later than the moment in it: a database was busy, or another machine's clock is slow."""
+NEWEST = 50
 """At most so many are told at once."""
 _SEEN = "news.seen"
 
@@ -26,18 +28,19 @@ def toasts() -> None:
 
 
 def _tell() -> None:
-    now = time.time()
-    since = st.session_state.get(_SEEN, now)
-    with mistakes_as_sentences():
-        lately = store().list(states=ENDED, limit=NEWEST, ended_after=since)
-        ended = [run for run in lately if run.sweep is None and since < (run.finished or 0) <= now]
-        lately_swept = store().sweeps(("finished", "failed"), limit=NEWEST, ended_after=since)
-        sweeps = [sweep for sweep in lately_swept if since < (sweep.finished or 0) <= now]
-        st.session_state[_SEEN] = now
-        for run in reversed(ended):
-            announce(in_words(run), ICONS[run.state])
-        for sweep in reversed(sweeps):
-            announce(f"The sweep {sweep.name} has {sweep.state} after {sweep.asked} settings", ICONS[sweep.state])
+    with mistakes_as_sentences(), crowd.look(EVERY, "news"):
+        now = time.time()
+        began, last, told = st.session_state.get(_SEEN, (now, now, frozenset()))
+        since = max(began, last - LATE)
+        runs: list[Run | Sweep] = [run for run in store().list(states=ENDED, limit=NEWEST, ended_after=since) if run.sweep is None]
+        sweeps = store().sweeps(("finished", "failed"), limit=NEWEST, ended_after=since)
+        ended = {(one.id, one.finished): one for one in [*sweeps, *runs] if (one.finished or 0) > began}
+        st.session_state[_SEEN] = began, now, frozenset(ended)
+        for one in reversed([one for key, one in ended.items() if key not in told]):
+            if isinstance(one, Run):
+                announce(in_words(one), ICONS[one.state])
+            else:
+                announce(f"The sweep {one.name} has {one.state} after {one.asked} settings", ICONS[one.state])
 
 
 def in_words(run: Run) -> str:

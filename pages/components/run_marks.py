@@ -5,11 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import mirror
-from engine.errors import InputError
 from engine.store import Run
 from engine.store.marks import MOST_TAGS, REMARK_LENGTH, TAG_LENGTH
 from pages.components import words
-from pages.components.frame import say_later
+from pages.components.frame import mistakes_said_later
 from pages.components.session import store
 
 
@@ -48,9 +47,7 @@ def _keep(run_id: str, tags: str, note: str) -> None:
 
 
 def _write(run_id: str, *, starred: bool | None = None, tags: list[str] | None = None, remark: str | None = None) -> None:
-    try:
+    with mistakes_said_later():
         store().edit(run_id, starred=starred, tags=tags, remark=remark)
         if tags is not None or remark is not None:
             mirror.marked(run_id, store())
-    except InputError as error:
-        say_later(str(error))

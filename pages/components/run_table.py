@@ -8,10 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from engine import background
-from engine.errors import InputError
 from engine.store import Run
 from pages.components import compare, crowd, run_filters, run_rows, selection, titles, waiting, words
-from pages.components.frame import header, mistakes_as_sentences, say_later, say_what_was_kept
+from pages.components.frame import header, mistakes_as_sentences, mistakes_said_later, say_what_was_kept
 from pages.components.session import ACTIVE, ask, store
 from pages.components.share import share_buttons
 
@@ -144,12 +143,11 @@ def _dialog(ids: list[str]) -> None:
 def delete(ids: list[str]) -> None:
     """Delete runs; what the engine refuses is kept for the page to show, and a page of a run that is gone becomes that of all runs."""
     for run_id in ids:
-        try:
+        with mistakes_said_later():
             store().delete(run_id)
-        except InputError as error:
-            say_later(str(error))
-    if store().find(st.query_params.get("run", "")) is None:
-        st.query_params.pop("run", None)
+    with mistakes_said_later():
+        if store().find(st.query_params.get("run", "")) is None:
+            st.query_params.pop("run", None)
 
 
 def _pick(key: str, ids: list[str]) -> None:
@@ -165,10 +163,7 @@ def _star(ids: list[str]) -> None:
 
 def star(ids: list[str]) -> None:
     """Star these runs, or take the stars away where all of them have one; as a button's callback."""
-    runs = [run for run in map(store().find, ids) if run is not None]
-    starred = not all(run.starred for run in runs)
-    for run_id in ids:
-        try:
+    with mistakes_said_later():
+        starred = not all(run.starred for run in map(store().find, ids) if run is not None)
+        for run_id in ids:
             store().edit(run_id, starred=starred)
-        except InputError as error:
-            say_later(str(error))

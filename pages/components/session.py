@@ -15,9 +15,9 @@ from engine import background
 from engine.config import RunConfig
 from engine.errors import Damaged, InputError
 from engine.settings import session_limit, settings
-from engine.store import GOES_ON, Run, RunStore, opened
+from engine.store import GOES_ON, Away, Run, RunStore, opened, why_away
 from engine.store.line import Move
-from pages.components.frame import say, say_later
+from pages.components.frame import mistakes_said_later, say
 
 RESTORE = ".venv/bin/python -m engine store restore BACKUP.zip"
 ACTIVE = ("queued", "running")
@@ -44,6 +44,8 @@ def stands() -> bool:
         st.code(RESTORE, language="bash")
     except InputError as error:
         say("error", str(error))
+    except Away as error:
+        say("error", why_away(error))
     else:
         return True
     return False
@@ -55,7 +57,7 @@ def warm_engine() -> None:
 
 
 @st.cache_resource(ttl=60, max_entries=4, show_spinner=False)
-def _warm(_url: str) -> bool:
+def _warm(url: str) -> bool:
     background.ensure_daemon()
     # The Train page needs it, and importing it takes a while: not between a person's click and the first curve point.
     threading.Thread(target=import_module, args=("engine.experiment",), daemon=True).start()
@@ -89,20 +91,16 @@ def submit(config: RunConfig, watch_user: str | None = None, want: str = "run") 
 def ask(ids: list[str], want: str) -> None:
     """Tell runs to run, step, pause or stop, as a button's callback; what the engine refuses is kept to be said."""
     for run_id in ids:
-        try:
+        with mistakes_said_later():
             store().ask(run_id, want, limit=session_limit())
             if want in GOES_ON:
                 background.ensure_daemon()
-        except InputError as error:
-            say_later(str(error))
 
 
 def move(run_id: str, where: Move) -> None:
     """Move a run that waits among those of its session, as a button's callback."""
-    try:
+    with mistakes_said_later():
         store().move(run_id, where)
-    except InputError as error:
-        say_later(str(error))
 
 
 def look_at(run_id: str) -> Run:

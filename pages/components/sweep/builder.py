@@ -18,7 +18,7 @@ from engine.sweeps.starting import Outlook, outlook, start
 from engine.sweeps.suggest import suggested
 from pages.components import draft, fields, monitored, words
 from pages.components.cards import tile
-from pages.components.frame import say, say_later, say_what_was_kept
+from pages.components.frame import mistakes_said_later, say, say_what_was_kept
 from pages.components.session import owner, store
 from pages.components.sweep import axis, plan
 
@@ -63,12 +63,9 @@ def _take_varied() -> None:
 
 
 def _vary(paths: list[str]) -> None:
-    try:
+    with mistakes_said_later():
         base = draft.config()
-    except InputError as error:
-        say_later(str(error))
-        return
-    plan.keep_axes(paths, lambda path: suggested(base, path))
+        plan.keep_axes(paths, lambda path: suggested(base, path))
 
 
 def _search() -> None:
@@ -170,13 +167,6 @@ def _outlook(planned: SweepConfig, found: Outlook) -> None:
 
 
 def _start() -> None:
-    try:
-        sweep = start(plan.config(), store(), owner=owner(), most=session_limit())
-    except InputError as error:
-        say_later(str(error))
-        return
-    plan.open_sweep(sweep.id)
-    try:
+    with mistakes_said_later():
+        plan.open_sweep(start(plan.config(), store(), owner=owner(), most=session_limit()).id)
         background.ensure_daemon()
-    except InputError as error:
-        say_later(str(error))

@@ -11,7 +11,7 @@ from engine.sweeps import SweepConfig, Trial, best_of, config_of, trials_of
 from engine.sweeps.trials import ACTIVE, OPEN
 from pages.components import crowd, linked, monitored, titles, words
 from pages.components.cards import tile
-from pages.components.frame import mistakes_as_sentences, say, say_later, say_what_was_kept
+from pages.components.frame import mistakes_as_sentences, mistakes_said_later, say, say_what_was_kept
 from pages.components.session import store
 from pages.components.sweep import best, pair, plan, progress, surfaces, table
 from pages.components.sweep.overview import sweep_badge
@@ -171,17 +171,13 @@ def _leave() -> None:
 
 
 def _plan_the_same(sweep: Sweep) -> None:
-    try:
+    with mistakes_said_later():
         plan.take_over(config_of(sweep))
         _leave()
-    except InputError as error:
-        say_later(str(error))
 
 
 def _ask(sweep_id: str, want: str) -> None:
-    try:
+    with mistakes_said_later():
         store().ask_sweep(sweep_id, want)
         if want == "run":
             background.ensure_daemon()
-    except InputError as error:
-        say_later(str(error))
