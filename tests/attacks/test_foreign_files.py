@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable
@@ -26,6 +28,7 @@ from engine.settings import settings
 from engine.spreadsheets import to_csv
 from engine.store import RunStore
 from engine.store.artifacts import file
+from engine.store.migrations import VERSION
 from engine.upkeep import back_up, put_back
 
 CONFIG = parse({"dataset": {"name": "toy"}}).model_dump(mode="json")
@@ -204,16 +207,31 @@ def test_a_backup_whose_files_were_changed_puts_nothing_back(backup: Path) -> No
     assert len(RunStore(settings().store_url, settings().artifacts).list()) == 1
 
 
-def test_a_foreign_database_in_a_backup_is_not_put_in_place(backup: Path, tmp_path: Path) -> None:
-    import sqlite3
+NONE, NEWER = "is none of Encore's", "was written by a newer Encore"
+FOREIGN = {
+    "": NONE,
+    "CREATE TABLE x (y)": NONE,
+    "CREATE TABLE encore_schema (version)": NONE,
+    "CREATE TABLE encore_schema AS SELECT 'x' version": NONE,
+    f"CREATE TABLE encore_schema AS SELECT {VERSION + 1} version": NEWER,
+}
 
-    with sqlite3.connect(tmp_path / "other.db") as connection:
-        connection.execute("CREATE TABLE x (y)")
-    connection.close()
-    for content in (b"no database", (tmp_path / "other.db").read_bytes()):
-        with pytest.raises(InputError, match="is none of Encore's"):
-            put_back(changed(backup, listed("encore.db", content)), settings())
-    assert len(RunStore(settings().store_url, settings().artifacts).list()) == 1
+
+@pytest.mark.parametrize("made", FOREIGN)
+def test_a_foreign_database_in_a_backup_puts_nothing_back(made: str, backup: Path, tmp_path: Path) -> None:
+    content = b"no database"
+    if made:
+        with contextlib.closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
+            connection.execute(made)
+        content = (tmp_path / "other.db").read_bytes()
+    offered = changed(backup, listed("encore.db", content))
+    store = RunStore(settings().store_url, settings().artifacts)
+    store.save(store.list()[0].id, "model", {"w": torch.zeros(2)}, {})  # newer than the backup's
+    store.close()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=f"{FOREIGN[made]}.* nothing was put back"):
+        put_back(offered, settings())
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_a_backup_that_would_fill_the_disk_is_refused(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
