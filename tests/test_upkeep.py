@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 
 from engine.config import parse
+from engine.datasets import save_upload
 from engine.errors import InputError
 from engine.settings import settings
 from engine.store import Run, RunStore
@@ -18,11 +23,11 @@ CONFIG = parse({"dataset": {"name": "toy"}}).model_dump(mode="json")
 
 
 def made(store: RunStore, value: float = 1.0) -> Run:
-    """A run that has stopped, with weights."""
+    """A run that has ended and could go on, with weights."""
     run = store.create(CONFIG)
     store.claim(run.id)
     store.save(run.id, "model", {"w": torch.tensor([value])}, {})
-    store.finish(run.id, "stopped")
+    store.finish(run.id, "failed", error="It is to go on.")
     return store.get(run.id)
 
 
@@ -97,3 +102,89 @@ def test_the_database_is_there_at_every_instant(backup: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "replace", looked)
     put_back(backup, settings())
     assert missing and not any(missing)
+
+
+INSIDE = ["encore.db", "encore.db-wal", "artifacts/b.zip", "artifacts/{run}/model.safetensors", "datasets/uploads/b.zip"]
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_backup_never_replaces_what_it_is_of(name: str, store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, home = made(store), settings().home
+    (tmp_path / "link").symlink_to(home)
+    before = files(home)
+    monkeypatch.chdir(home)
+    for target in (home / name.format(run=run.id), Path(name.format(run=run.id)), tmp_path / "link" / name.format(run=run.id)):
+        with pytest.raises(InputError, match="is part of the store itself or lies among its files: name another file"):
+            back_up(store, settings(), target)
+    assert files(home) == before
+
+
+def test_a_backup_leaves_out_damaged_uploads_and_says_so(store: RunStore, tmp_path: Path) -> None:
+    for name in ("one", "other", "linked"):
+        save_upload(f"{name}.csv", f"user,item,rating\n1,{name},3\n2,2,4\n2,3,5\n".encode())
+    uploads = settings().datasets / "uploads"
+    (uploads / "one" / "ratings.parquet").write_bytes(b"no parquet")
+    (uploads / "linked" / "about.json").rename(tmp_path / "about.json")
+    (uploads / "linked" / "about.json").symlink_to(tmp_path / "about.json")
+    told = back_up(store, settings(), tmp_path / "backup.zip")
+    assert (sorted(told["left_out"]), told["uploads"]) == (["upload:linked", "upload:one"], 2)
+    with zipfile.ZipFile(tmp_path / "backup.zip") as packed:
+        assert {name for name in packed.namelist() if name.startswith("uploads/")} == {
+            "uploads/other/about.json",
+            "uploads/other/ratings.parquet",
+        }
+
+
+def test_a_backup_counts_uploads_before_it_begins(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_upload("mine.csv", b"user,item,rating\n1,2,3\n2,2,4\n2,3,5\n")
+    with (settings().datasets / "uploads" / "mine" / "large").open("wb") as large:
+        large.truncate(50_000_000)
+    monkeypatch.setattr("engine.disk.free", lambda _: 520_000_000)
+    with pytest.raises(InputError, match=r"This backup needs about 50\.\d MB on disk"):
+        back_up(store, settings(), tmp_path / "backup.zip")
+
+
+def test_what_cannot_be_read_is_not_told_as_a_backup_that_cannot_be_written(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_upload("mine.csv", b"user,item,rating\n1,2,3\n2,2,4\n2,3,5\n")
+    true = Path.open
+
+    def failing(path: Path, *arguments: Any, **options: Any) -> Any:
+        stream = true(path, *arguments, **options)
+        return Unreadable(stream) if path.name == "ratings.parquet" else stream
+
+    monkeypatch.setattr("engine.upkeep.backup.damaged_uploads", lambda _: {})
+    monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(InputError, match=r"ratings\.parquet cannot be read \(Input/output error\), so nothing was backed up"):
+        back_up(store, settings(), tmp_path / "backup.zip")
+    assert not (tmp_path / "backup.zip").exists()
+
+
+class Unreadable(io.BufferedReader):
+    """A file on a disk that fails."""
+
+    def read(self, *_: Any) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def opened_fold() -> None:
+    """The inside of the fold, for a simulated browser cannot open one."""
+    from pages.components import disk_fold
+
+    disk_fold._inside()
+
+
+def test_the_page_removes_what_it_showed_and_nothing_that_is_needed_again(store: RunStore) -> None:
+    _, starred, resumed, later = (made(store) for _ in range(4))
+    store.ask(later.id, "run")
+    page = AppTest.from_function(opened_fold, default_timeout=60)
+    page.session_state["disk.kinds"] = ["weights"]
+    page.session_state["disk.days"] = 0
+    page.run()
+    store.edit(starred.id, starred=True)
+    store.ask(resumed.id, "run")
+    store.ask(later.id, "stop")  # has ended by now, but nobody was shown it
+    page.button(key="disk-remove").click().run()
+    assert not page.exception
+    assert {path.name for path in store.artifacts.iterdir()} == {starred.id, resumed.id, later.id}
