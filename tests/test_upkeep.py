@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from streamlit.testing.v1 import AppTest
 
+from engine.background.place import place
 from engine.config import parse
 from engine.datasets import save_upload
 from engine.errors import InputError
-from engine.settings import settings
+from engine.settings import Settings, settings
 from engine.store import Run, RunStore
-from engine.upkeep import back_up, put_back
+from engine.upkeep import back_up, put_back, restore
+from tests.cli import call, last_json
 
 CONFIG = parse({"dataset": {"name": "toy"}}).model_dump(mode="json")
 
@@ -188,3 +192,79 @@ def test_the_page_removes_what_it_showed_and_nothing_that_is_needed_again(store:
     page.button(key="disk-remove").click().run()
     assert not page.exception
     assert {path.name for path in store.artifacts.iterdir()} == {starred.id, resumed.id, later.id}
+
+
+def test_somebody_who_opens_the_store_while_it_is_put_back_keeps_it(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true, opened = restore._put_files, []
+
+    def opening(*arguments: Any) -> None:
+        true(*arguments)
+        opened.append("process 1 (streamlit)")
+
+    monkeypatch.setattr(restore, "_put_files", opening)
+    monkeypatch.setattr(restore, "users_of", lambda _: opened)
+    database = settings().home / "encore.db"
+    before = database.read_bytes()
+    with pytest.raises(InputError, match=r"is open in process 1 \(streamlit\): end it first"):
+        put_back(backup, settings())
+    assert database.read_bytes() == before and not [*database.parent.glob("*.before-*")]
+
+
+def test_artifacts_of_a_run_that_is_running_are_not_put_back(store: RunStore, tmp_path: Path) -> None:
+    run = made(store)
+    back_up(store, settings(), tmp_path / "backup.zip")
+    store.ask(run.id, "run")
+    store.claim(run.id)
+    store.save(run.id, "model", {"w": torch.tensor([2.0])}, {})
+    with pytest.raises(InputError, match=f"Run '{run.name}' is running: pause or stop it"):
+        put_back(tmp_path / "backup.zip", settings(), run.id)
+    assert store.load(run.id, "model")[0]["w"] == 2
+    store.finish(run.id, "failed", error="It is to go on.")
+    assert put_back(tmp_path / "backup.zip", settings(), run.id) == {"files": 1, "former": None}
+    assert store.load(run.id, "model")[0]["w"] == 1
+
+
+def test_backup_and_restore_by_the_command_line(store: RunStore, tmp_path: Path) -> None:
+    run, backup = made(store), tmp_path / "backup.zip"
+    told = last_json(call("store", "backup", backup, "--json"))
+    assert (told["runs"], told["artifacts"], told["left_out"]) == (1, 1, [])
+    later = made(store)
+    store.save(run.id, "model", {"w": torch.tensor([2.0])}, {})
+    store.close()
+    found = last_json(call("store", "restore", backup, "--json"))
+    assert found["files"] == 2 and names(Path(found["former"])) == {run.name, later.name} and names() == {run.name}
+    assert store.load(run.id, "model")[0]["w"] == 1
+    store.save(run.id, "model", {"w": torch.tensor([3.0])}, {})
+    assert "1 files were put back" in call("store", "restore", backup, "--run", run.name).stdout
+    assert store.load(run.id, "model")[0]["w"] == 1
+
+
+def test_no_engine_begins_while_a_store_is_put_back(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true, lock = restore._put_files, place(settings()).lock
+
+    def trying(*arguments: Any) -> None:
+        with pytest.raises(Timeout), FileLock(lock, timeout=0, is_singleton=False):
+            """No daemon could serve."""
+        true(*arguments)
+
+    monkeypatch.setattr(restore, "_put_files", trying)
+    with FileLock(lock):
+        before = files(settings().home)
+        assert "is at work on this store" in call("store", "restore", backup, code=2).stderr
+        assert files(settings().home) == before
+    call("store", "restore", backup)
+    with FileLock(lock, timeout=0):
+        """It is free again."""
+
+
+def test_room_is_asked_for_under_the_settings_in_force_but_for_the_quota(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Settings] = []
+    monkeypatch.setattr("engine.disk.require", lambda _needed, _what, where: asked.append(where))
+    here = replace(settings(), executor="tcp://lab:8786", quota=1.0)
+    store = RunStore(here.store_url, here.artifacts)
+    back_up(store, here, tmp_path / "other.zip")
+    store.close()
+    put_back(backup, here)
+    assert asked == [replace(here, home=tmp_path, quota=None), replace(here, quota=None)]

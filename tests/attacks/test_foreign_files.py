@@ -8,6 +8,8 @@ import json
 import pickle
 import sqlite3
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -242,7 +244,17 @@ def test_a_backup_that_would_fill_the_disk_is_refused(backup: Path, monkeypatch:
         put_back(bomb, settings())
 
 
-def test_a_store_that_somebody_has_open_is_not_replaced(store: RunStore, backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.upkeep.restore.users_of", lambda _: ["process 1 (streamlit)"])
-    with pytest.raises(InputError, match=r"is open in process 1 \(streamlit\): end it first"):
-        put_back(backup, settings())
+def test_a_store_that_somebody_has_open_is_not_replaced(backup: Path) -> None:
+    file = settings().home / "encore.db"
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM runs'); print('open', flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", program, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin is not None and other.stdout is not None
+    try:
+        assert other.stdout.readline() == "open\n"
+        before = file.read_bytes()
+        with pytest.raises(InputError, match=rf"is open in process {other.pid} \(.+\): end it first"):
+            put_back(backup, settings())
+        assert file.read_bytes() == before
+    finally:
+        other.communicate("\n", timeout=30)
+    assert put_back(backup, settings())["former"]
