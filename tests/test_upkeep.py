@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import sqlite3
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from engine.datasets import save_upload
 from engine.errors import InputError
 from engine.settings import Settings, settings
 from engine.store import Run, RunStore
-from engine.upkeep import back_up, put_back, restore
+from engine.upkeep import back_up, put_back, restore, scraps
 from tests.cli import call, last_json
 
 CONFIG = parse({"dataset": {"name": "toy"}}).model_dump(mode="json")
@@ -255,6 +257,20 @@ def test_no_engine_begins_while_a_store_is_put_back(backup: Path, monkeypatch: p
     call("store", "restore", backup)
     with FileLock(lock, timeout=0):
         """It is free again."""
+
+
+def test_artifacts_of_a_run_whose_id_is_damaged_are_no_orphans(store: RunStore) -> None:
+    run, gone = made(store), made(store)
+    before = {one.path.name for one in scraps(store, settings(), ("orphans",))}
+    with contextlib.closing(sqlite3.connect(settings().home / "encore.db")) as connection, connection:
+        connection.execute("DELETE FROM runs WHERE id = ?", (gone.id,))
+    orphans = [one.path.name for one in scraps(store, settings(), ("orphans",))]
+    with contextlib.closing(sqlite3.connect(settings().home / "encore.db")) as connection, connection:
+        connection.execute("UPDATE runs SET id = 'no id' WHERE id = ?", (run.id,))
+    assert (before, orphans) == (set(), [gone.id])
+    assert not store.list() and not scraps(store, settings(), ("orphans",))
+    call("store", "clean", "--orphans")
+    assert {path.name for path in store.artifacts.iterdir()} == {run.id, gone.id}
 
 
 def test_room_is_asked_for_under_the_settings_in_force_but_for_the_quota(
