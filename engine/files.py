@@ -13,6 +13,17 @@ from pathlib import Path
 
 
 @contextmanager
+def drafting(path: Path) -> Iterator[Path]:
+    """A draft to write beside `path`, gone once the block ends unless it was moved to a place of its own. The folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     """A draft to write beside `path`, which takes its place once the block ends; after an error there is neither. The folder is made.
 
@@ -22,17 +33,13 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the disk is full or not writable; the old content is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with drafting(path) as draft:
         yield draft
         if durable:
-            _sync(draft)
+            sync(draft)
         draft.replace(path)
         if durable:
-            _sync(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+            sync(path.parent)
 
 
 @contextmanager
@@ -52,11 +59,11 @@ def making(folder: Path) -> Iterator[Path]:
     try:
         yield draft
         for file in draft.iterdir():
-            _sync(file)
+            sync(file)
         if folder.exists():
             folder.rmdir()  # an empty one; Windows replaces none
         draft.replace(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -66,7 +73,8 @@ def drafts(folder: Path, name: str = "*") -> Iterator[Path]:
     return folder.glob(f".{name}.*.tmp")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until the disk has a file, or the names in a folder. Raises OSError where it has no room for it."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY)

@@ -133,7 +133,7 @@ def test_tensors_come_back_as_they_were(store):
         assert torch.equal(loaded[name], expected)
 
 
-@pytest.mark.parametrize("broken", ["safetensors.torch.save_file", "engine.files._sync"])
+@pytest.mark.parametrize("broken", ["safetensors.torch.save_file", "engine.files.sync"])
 def test_a_write_that_fails_leaves_the_old_artifact(store, monkeypatch, broken):
     run = store.create(CONFIG)
     store.save(run.id, "weights", {"w": torch.zeros(2)}, {"epoch": 1})

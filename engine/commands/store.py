@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+from filelock import FileLock, Timeout
 
 from engine import background, disk, upkeep
+from engine.background.place import place
 from engine.commands.frame import JSON, main, open_store, print_json
 from engine.errors import Damaged, InputError
-from engine.settings import settings
+from engine.settings import Settings, settings
 from engine.store import RunStore
 from engine.store.artifacts import is_id
 
@@ -64,15 +68,33 @@ def backup(file: Path, as_json: bool) -> None:
 def restore(file: Path, run: str | None, as_json: bool) -> None:
     """Put a backup back. The database that is there now is kept beside it under another name."""
     here = settings()
-    if run is None and (told := background.daemon_process(here)) is not None:
-        raise InputError(f"The engine is at work (process {told}): pause or stop its runs and end it by `kill {told}`, then restore.")
-    run_id = run if run is None or is_id(run) else open_store().get(run).id
-    found = upkeep.put_back(file, here, run_id)
+    if run is None:
+        with _without_engine(here):
+            found = upkeep.put_back(file, here)
+    else:
+        found = upkeep.put_back(file, here, run if is_id(run) else open_store().get(run).id)
     click.echo(f"{found['files']:,} files were put back from {file}", err=as_json)
     if found["former"]:
         click.echo(f"the database that was there is now {found['former']}", err=as_json)
     if as_json:
         print_json(found)
+
+
+@contextlib.contextmanager
+def _without_engine(here: Settings) -> Iterator[None]:
+    """No engine serves the store, and none begins before the block ends. Raises InputError where one is at work."""
+    told = background.daemon_process(here)
+    lock = FileLock(place(here).lock, fallback_to_soft=False)
+    if told is not None:
+        raise InputError(f"The engine is at work (process {told}): pause or stop its runs and end it by `kill {told}`, then restore.")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError("An engine that begins or ends, or another restore, is at work on this store: try again in a moment.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @look_after.command()

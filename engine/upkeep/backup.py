@@ -15,10 +15,12 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from engine import disk
+from engine.datasets.uploads import PREFIX, damaged_uploads
 from engine.errors import Damaged, InputError
 from engine.files import replacing
 from engine.settings import Settings
@@ -37,27 +39,29 @@ def back_up(store: RunStore, where: Settings, target: Path) -> dict[str, Any]:
     """Writes a backup; a file of this name is replaced once all of it is there.
 
     Returns:
-        file, bytes, runs, artifacts, uploads, and `left_out`: damaged artifacts, which a backup would only keep damaged.
+        file, bytes, runs, artifacts, uploads, and `left_out`: damaged artifacts and uploads, which a backup would only keep damaged.
 
     Raises:
         Damaged: the database is damaged itself.
-        InputError: the store is no SQLite file, or the backup cannot be written.
+        InputError: the store is no SQLite file, the file is part of it, or the backup cannot be written.
     """
     database = require_file(store)
+    _require_apart(target, database, where)
     if found := faults(store):
         raise Damaged(f"The run store is damaged ({found[0]}), so nothing was backed up: put an older backup back, if there is one.")
-    disk.require(disk.taken(where.artifacts) + database.stat().st_size, "This backup", _on_disk_of(target, where))
+    # The database twice: copied beside the backup, then packed into it.
+    needed = disk.taken(where.artifacts) + disk.taken(_uploads(where)) + 2 * database.stat().st_size
+    disk.require(needed, "This backup", _on_disk_of(target, where))
     left_out: list[str] = []
     try:
         with replacing(target, durable=True) as draft, zipfile.ZipFile(draft, "w") as packed:
             kept: dict[str, dict[str, Any]] = {}
             for name, path in _files(store, where, left_out):
-                with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:  # deleted meanwhile
-                    kept[name] = _add(packed, name, stream)
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    kept[name] = _add(packed, name, path)
             with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".backup-") as folder:
                 copy_database(database, Path(folder) / DATABASE)
-                with (Path(folder) / DATABASE).open("rb") as stream:
-                    kept[DATABASE] = _add(packed, DATABASE, stream, zipfile.ZIP_DEFLATED)
+                kept[DATABASE] = _add(packed, DATABASE, Path(folder) / DATABASE, zipfile.ZIP_DEFLATED)
             packed.writestr(MANIFEST, json.dumps({"format": FORMAT, "made": time.time(), "files": kept}, indent=1))
     except OSError as error:
         raise InputError(f"{target} cannot be written ({error.strerror or error}): name another file.") from error
@@ -96,24 +100,58 @@ def _files(store: RunStore, where: Settings, left_out: list[str]) -> Iterator[tu
                 left_out.append(f"{name} of {run.name}")
                 continue
             yield f"artifacts/{run.id}/{path.name}", path
-    for path in sorted((where.datasets / "uploads").glob("[!.]*/*")):
-        name = f"uploads/{path.parent.name}/{path.name}"
-        if MEMBER.fullmatch(name) and path.is_file() and not path.is_symlink() and not path.parent.is_symlink():
-            yield name, path
+    damaged = damaged_uploads(where)
+    for folder in sorted(_uploads(where).glob("[!.]*/")):
+        files = {f"uploads/{folder.name}/{path.name}": path for path in sorted(folder.glob("*"))}
+        files = {name: path for name, path in files.items() if MEMBER.fullmatch(name)}
+        if PREFIX + folder.name in damaged or folder.is_symlink() or not all(_readable(path) for path in files.values()):
+            left_out.append(PREFIX + folder.name)
+        else:
+            yield from files.items()
 
 
-def _add(packed: zipfile.ZipFile, name: str, stream: IO[bytes], how: int = zipfile.ZIP_STORED) -> dict[str, Any]:
+def _uploads(where: Settings) -> Path:
+    return where.datasets / "uploads"
+
+
+def _readable(path: Path) -> bool:
+    """Whether this is a file that can be read; what a link leads to is not Encore's."""
+    try:
+        with path.open("rb"):
+            return path.is_file() and not path.is_symlink()
+    except OSError:
+        return False
+
+
+def _add(packed: zipfile.ZipFile, name: str, path: Path, how: int = zipfile.ZIP_STORED) -> dict[str, Any]:
     found, count = hashlib.sha256(), 0
     info = zipfile.ZipInfo(name, time.localtime()[:6])
     info.compress_type = how
-    with packed.open(info, "w", force_zip64=True) as target:
-        while block := stream.read(_BLOCK):
+    with path.open("rb") as stream, packed.open(info, "w", force_zip64=True) as target:
+        while block := _block(stream, path):
             target.write(block)
             found.update(block)
             count += len(block)
     return {"bytes": count, "sha256": found.hexdigest()}
 
 
+def _block(stream: IO[bytes], path: Path) -> bytes:
+    """What comes next. Raises InputError where it cannot be read, which is not to be taken for a backup that cannot be written."""
+    try:
+        return stream.read(_BLOCK)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}), so nothing was backed up: see to its disk.") from error
+
+
+def _require_apart(target: Path, database: Path, where: Settings) -> None:
+    """Raises InputError where the backup would replace something that it is a backup of."""
+    places = {target.resolve(), target.absolute().parent.resolve() / target.name}
+    parts = {database.resolve().with_name(database.resolve().name + ending) for ending in ("", "-wal", "-shm", "-journal")}
+    folders = [where.artifacts.resolve(), where.datasets.resolve()]
+    if places & parts or any(place.is_relative_to(folder) for place in places for folder in folders):
+        raise InputError(f"{target} is part of the store itself or lies among its files: name another file for the backup.")
+
+
 def _on_disk_of(target: Path, where: Settings) -> Settings:
     """Where the backup's own disk is looked at; a quota is for Encore's folder."""
-    return Settings(home=target.absolute().parent, data=where.data, store_url=where.store_url)
+    return replace(where, home=target.absolute().parent, quota=None)

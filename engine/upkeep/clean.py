@@ -12,14 +12,14 @@ from engine import disk
 from engine.errors import InputError
 from engine.files import drafts
 from engine.settings import Settings
-from engine.store import RunStore, artifacts
+from engine.store import RunStore, artifacts, faults
 
 KINDS = {
     "drafts": "left by processes that were killed while they wrote",
     "damaged": "found damaged and set aside",
     "cache": "what was read of datasets, made again when it is next needed",
     "former": "databases that a restore has replaced",
-    "orphans": "artifacts of no run in this store; where several stores share the folder, they may be another's",
+    "orphans": "artifacts of no run in this store, if that is whole; where several stores share the folder, they may be another's",
     "weights": "weights and checkpoints of runs that ended long ago and have no star; their curves and figures stay",
 }
 """What can go → why."""
@@ -98,9 +98,12 @@ def _left_drafts(where: Settings) -> Iterator[Path]:
 
 
 def _orphans(store: RunStore) -> list[Scrap]:
+    """None while the database is damaged: of a run whose id cannot be read, the artifacts are all that is left to go by."""
     # Folders first: one that is made after this belongs to a run that was made before it.
     folders = [path for path in store.artifacts.glob("*") if artifacts.is_id(path.name)]
     known = {run.id for run in store.list()}
+    if faults(store):
+        return []
     return [_scrap("orphans", path, f"run {path.name}") for path in folders if path.name not in known]
 
 

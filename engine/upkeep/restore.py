@@ -6,25 +6,32 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from engine import disk
-from engine.errors import InputError
-from engine.files import replacing
+from engine import disk, processes
+from engine.errors import Damaged, InputError
+from engine.files import drafting, replacing, sync
 from engine.settings import Settings
+from engine.store import RunStore
+from engine.store.migrations import VERSION
 from engine.store.urls import absolute, database_file
 from engine.upkeep.backup import DATABASE, FORMAT, MANIFEST, MEMBER
 
 _BLOCK = 2**20
 _LARGEST_MANIFEST = 2**28
+_LOGS = ("-wal", "-journal")
+"""Endings of what SQLite keeps beside a database and needs to read it."""
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
@@ -40,7 +47,8 @@ def put_back(backup: Path, where: Settings, run_id: str | None = None) -> dict[s
         files: how many were put back; former: where the database that was there is now, None where there was none.
 
     Raises:
-        InputError: the file is no backup, or a damaged one; the store is no SQLite file; or somebody has it open.
+        InputError: the file is no backup, or a damaged one; the store is no SQLite file; somebody has it open; or the disk is full: the
+            database that was there is then in its place still.
     """
     database = database_file(absolute(where.store_url))
     if database is None:
@@ -51,16 +59,18 @@ def put_back(backup: Path, where: Settings, run_id: str | None = None) -> dict[s
             files = {name: size for name, size in files.items() if name.startswith(f"artifacts/{run_id}/")}
             if not files:
                 raise InputError(f"{backup} holds nothing of a run '{run_id}': an id is 12 hexadecimal digits, as `runs` lists them.")
-        elif busy := users_of(database):
-            raise InputError(f"The run store is open in {', '.join(busy)}: end it first, or what it writes would be lost.")
-        disk.require(sum(files.values()), "What the backup holds", Settings(where.home, where.data, where.store_url))
-        former = None
-        for name in sorted(files, key=lambda one: one == DATABASE):  # last of all
-            if name == DATABASE:
-                former = _replace_database(packed, database)
-            else:
-                with replacing(_place(name, where), durable=True) as draft:
-                    _extract(packed, name, draft)
+            if database.exists():
+                _require_at_rest(run_id, where)
+        else:
+            _require_unused(database)
+        disk.require(sum(files.values()), "What the backup holds", replace(where, quota=None))
+        try:
+            former = _put(packed, files, where, database)
+        except OSError as error:
+            raise InputError(
+                f"{backup} cannot be put back ({error.strerror or error}): make room on the disk, or let its folders be written, then "
+                "restore again; the database that was there is not lost."
+            ) from error
     return {"files": len(files), "former": former and str(former)}
 
 
@@ -135,30 +145,100 @@ def _extract(packed: zipfile.ZipFile, name: str, target: Path) -> None:
             draft.write(block)
 
 
-def _replace_database(packed: zipfile.ZipFile, database: Path) -> Path | None:
-    """Where the database that was there is now; None where there was none."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(database, durable=True) as draft:
+def _put(packed: zipfile.ZipFile, files: Collection[str], where: Settings, database: Path) -> Path | None:
+    """Puts these files in place, the database last of all. Returns where the one that was there is now."""
+    others = [name for name in sorted(files) if name != DATABASE]
+    if DATABASE not in files:
+        _put_files(packed, others, where)
+        return None
+    with drafting(database) as draft:
+        # What may be wrong with the database, or its room, is found before anything in place is touched.
         _extract(packed, DATABASE, draft)
         _require_whole(draft)
-        former = database.with_name(f"{database.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
-        there = database.exists()
-        # SQLite would take a log that lies beside the new database for its own.
-        for ending in ("-wal", "-shm"):
-            beside = database.with_name(database.name + ending)
-            if beside.exists():
-                beside.replace(former.with_name(former.name + ending))
-        if there:
-            database.replace(former)
+        sync(draft)
+        _put_files(packed, others, where)
+        _require_unused(database)  # that took minutes, perhaps
+        return _swap(draft, database)
+
+
+def _put_files(packed: zipfile.ZipFile, names: Iterable[str], where: Settings) -> None:
+    for name in names:
+        with replacing(_place(name, where), durable=True) as draft:
+            _extract(packed, name, draft)
+
+
+def _swap(draft: Path, database: Path) -> Path | None:
+    """Lets the draft take the database's place by one rename, after which the former has a name of its own; tells that."""
+    former = _free_name(database)
+    there = database.exists()
+    given: list[tuple[Path, Path]] = []
+    try:
+        # SQLite would take a log that lies beside the new database for its own; the former one needs its.
+        for ending in ("", *_LOGS):
+            file, name = (one.with_name(one.name + ending) for one in (database, former))
+            if file.exists():
+                _name_too(file, name)
+                given.append((file, name))
+        for file, _ in given:
+            if file != database:
+                file.unlink()
+        database.with_name(f"{database.name}-shm").unlink(missing_ok=True)  # SQLite makes it again from the log
+        draft.replace(database)
+    except BaseException:
+        for file, name in given:
+            if name.exists() and not file.exists():
+                name.replace(file)
+            name.unlink(missing_ok=True)
+        raise
+    sync(database.parent)
     return former if there else None
 
 
+def _free_name(database: Path) -> Path:
+    stem = f"{database.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (database.with_name(stem if number == 1 else f"{stem}-{number}") for number in count(1))
+    return next(name for name in names if not any(name.with_name(name.name + ending).exists() for ending in ("", *_LOGS)))
+
+
+def _name_too(file: Path, name: Path) -> None:
+    """Gives a file a second name; where the disk knows no links, that is a copy."""
+    try:
+        os.link(file, name)
+    except FileExistsError:
+        raise
+    except OSError:
+        with replacing(name, durable=True) as draft:
+            shutil.copyfile(file, draft)
+
+
+def _require_unused(database: Path) -> None:
+    if busy := users_of(database):
+        raise InputError(f"The run store is open in {', '.join(busy)}: end it first, or what it writes would be lost.")
+
+
+def _require_at_rest(run_id: str, where: Settings) -> None:
+    """Raises InputError where the run is being trained: it goes on from what it has in memory, and would write over what is put back."""
+    try:
+        with contextlib.closing(RunStore(where.store_url, where.artifacts)) as store:
+            run = store.find(run_id)
+    except Damaged:  # nobody trains by a database that cannot be read
+        return
+    if run is not None and run.state == "running" and (run.process is None or processes.alive(run.process) is not False):
+        raise InputError(f"Run '{run.name}' is running: pause or stop it, then put its artifacts back.")
+
+
 def _require_whole(database: Path) -> None:
-    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    # Immutable: the draft is nobody else's, and SQLite is to leave no files of its own beside it.
+    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         try:
             whole = connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
-            known = connection.execute("SELECT max(version) FROM encore_schema").fetchone()
-        except sqlite3.DatabaseError:
-            whole, known = False, None
-    if not whole or not known:
-        raise InputError("The database in the backup is none of Encore's, so nothing of it was put back: take another backup.")
+            (version,) = connection.execute("SELECT max(version) FROM encore_schema").fetchone()
+        except (sqlite3.Error, UnicodeDecodeError):
+            whole, version = False, None
+    if not whole or not isinstance(version, int) or version < 1:
+        raise InputError("The database in the backup is none of Encore's, so nothing was put back: take another backup.")
+    if version > VERSION:
+        raise InputError(
+            f"The database in the backup was written by a newer Encore (its schema is {version}, this one knows {VERSION}), so nothing was "
+            "put back: update Encore, or take another backup."
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
@@ -55,8 +57,10 @@ def _inside() -> None:
     total = sum(one.bytes for one in found)
     with st.popover(f"Remove these, {disk.size(total)}", icon=":material/delete_sweep:"):
         st.markdown("They are gone for good then.")
-        st.button("Remove them", type="primary", key="disk-remove", on_click=_remove, args=(found,))
+        st.button("Remove them", type="primary", key="disk-remove", on_click=_remove, args=({one.path for one in found}, kinds, days))
 
 
-def _remove(found: list[upkeep.Scrap]) -> None:
-    announce(f"{disk.size(upkeep.remove(found))} became free.", "delete_sweep")
+def _remove(shown: set[Path], kinds: list[str], days: float) -> None:
+    """Removes what was shown and still can go: since the page was drawn, a run may have gone on or got a star."""
+    still = [one for one in upkeep.scraps(store(), settings(), kinds, days) if one.path in shown]
+    announce(f"{disk.size(upkeep.remove(still))} became free.", "delete_sweep")

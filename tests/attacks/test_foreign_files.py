@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
+import sqlite3
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +30,7 @@ from engine.settings import settings
 from engine.spreadsheets import to_csv
 from engine.store import RunStore
 from engine.store.artifacts import file
+from engine.store.migrations import VERSION
 from engine.upkeep import back_up, put_back
 
 CONFIG = parse({"dataset": {"name": "toy"}}).model_dump(mode="json")
@@ -204,16 +209,31 @@ def test_a_backup_whose_files_were_changed_puts_nothing_back(backup: Path) -> No
     assert len(RunStore(settings().store_url, settings().artifacts).list()) == 1
 
 
-def test_a_foreign_database_in_a_backup_is_not_put_in_place(backup: Path, tmp_path: Path) -> None:
-    import sqlite3
+NONE, NEWER = "is none of Encore's", "was written by a newer Encore"
+FOREIGN = {
+    "": NONE,
+    "CREATE TABLE x (y)": NONE,
+    "CREATE TABLE encore_schema (version)": NONE,
+    "CREATE TABLE encore_schema AS SELECT 'x' version": NONE,
+    f"CREATE TABLE encore_schema AS SELECT {VERSION + 1} version": NEWER,
+}
 
-    with sqlite3.connect(tmp_path / "other.db") as connection:
-        connection.execute("CREATE TABLE x (y)")
-    connection.close()
-    for content in (b"no database", (tmp_path / "other.db").read_bytes()):
-        with pytest.raises(InputError, match="is none of Encore's"):
-            put_back(changed(backup, listed("encore.db", content)), settings())
-    assert len(RunStore(settings().store_url, settings().artifacts).list()) == 1
+
+@pytest.mark.parametrize("made", FOREIGN)
+def test_a_foreign_database_in_a_backup_puts_nothing_back(made: str, backup: Path, tmp_path: Path) -> None:
+    content = b"no database"
+    if made:
+        with contextlib.closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
+            connection.execute(made)
+        content = (tmp_path / "other.db").read_bytes()
+    offered = changed(backup, listed("encore.db", content))
+    store = RunStore(settings().store_url, settings().artifacts)
+    store.save(store.list()[0].id, "model", {"w": torch.zeros(2)}, {})  # newer than the backup's
+    store.close()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=f"{FOREIGN[made]}.* nothing was put back"):
+        put_back(offered, settings())
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_a_backup_that_would_fill_the_disk_is_refused(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +244,17 @@ def test_a_backup_that_would_fill_the_disk_is_refused(backup: Path, monkeypatch:
         put_back(bomb, settings())
 
 
-def test_a_store_that_somebody_has_open_is_not_replaced(store: RunStore, backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.upkeep.restore.users_of", lambda _: ["process 1 (streamlit)"])
-    with pytest.raises(InputError, match=r"is open in process 1 \(streamlit\): end it first"):
-        put_back(backup, settings())
+def test_a_store_that_somebody_has_open_is_not_replaced(backup: Path) -> None:
+    file = settings().home / "encore.db"
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM runs'); print('open', flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", program, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin is not None and other.stdout is not None
+    try:
+        assert other.stdout.readline() == "open\n"
+        before = file.read_bytes()
+        with pytest.raises(InputError, match=rf"is open in process {other.pid} \(.+\): end it first"):
+            put_back(backup, settings())
+        assert file.read_bytes() == before
+    finally:
+        other.communicate("\n", timeout=30)
+    assert put_back(backup, settings())["former"]
