@@ -32,18 +32,19 @@ def free(place: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def require(needed: float, what: str, where: Settings | None = None) -> None:
+def require(needed: float, what: str, where: Settings | None = None, written: float = 0) -> None:
     """Refuses what does not fit.
 
     Args:
         needed: bytes.
         what: that needs them, as the sentence begins: "This upload".
+        written: how many of these bytes are there already, in Encore's folder.
 
     Raises:
         InputError: the disk, or the quota of Encore's folder, has less left; with the figures.
     """
     where = where or settings()
-    left = free(where.home) - RESERVE
+    left = free(where.home) + written - RESERVE
     if needed > left:
         raise InputError(
             f"{what} needs about {size(needed)} on disk, and {size(max(0, left))} can be used there: make room (`python -m engine store "
@@ -51,7 +52,7 @@ def require(needed: float, what: str, where: Settings | None = None) -> None:
         )
     if where.quota is None:
         return
-    there = taken(where.home)
+    there = taken(where.home) - written
     if there + needed > where.quota:
         raise InputError(
             f"{what} needs about {size(needed)}, and Encore's folder holds {size(there)} of at most {size(where.quota)} (ENCORE_QUOTA): "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine import datasets, footprint
+from engine import datasets, disk, footprint
 from engine.config import RunConfig, parse
 from engine.datasets.sources import fetch
 from engine.errors import InputError, unknown
@@ -27,7 +27,8 @@ def check(config: RunConfig) -> None:
     Raises:
         InputError: there is no such dataset, file or upload, or nobody has brought the files that cannot be downloaded; a split by
             time is asked of data without timestamps; the rank is above what the data allows; the run needs more memory than the
-            machine has, or more disk than is left; ratings are binarised, and an error of ratings is to pick the best epoch.
+            machine has, or more disk than is left (of a file, as far as that can be told without it); ratings are binarised, and an
+            error of ratings is to pick the best epoch.
     """
     if config.preprocessing.binarise is not None:
         refuse_rating_errors(config)
@@ -35,6 +36,8 @@ def check(config: RunConfig) -> None:
     if datasets.is_path(name):
         if not datasets.available(name):
             raise InputError(f"There is no file {name}.")
+        # How many users and items it has is known once it is read: the run looks again. This is what the smallest would need.
+        disk.require(footprint.footprint(config, (1, 1), 1).disk, "A run")
         return
     known = {dataset.name: dataset for dataset in datasets.listing()}
     if name not in known:

@@ -117,6 +117,7 @@ class _Execution:
         self.judge = Judge(self.split, self.config, {})
         self.pinned = Pinned(self.run.id, self.store, self.split, self.judge.liked)
         self.describe()
+        self.require_room()
         self.model = self.untrained()
         self.beat("training")
         self.learn()
@@ -129,15 +130,17 @@ class _Execution:
             return int((self.run.facts or {})["threads"])
         return cpu_threads()
 
-    def untrained(self) -> Recommender:
-        """A fresh model. Raises InputError where there is no memory or disk for one, before it takes any."""
+    def require_room(self) -> None:
+        """Raises InputError where there is no memory or disk for the model, begun anew or resumed, before it takes any."""
         data, sketch = self.split.interactions, self.sketch()
-        shape = data.n_users, data.n_items
-        if isinstance(sketch, torch.nn.Module):
-            weights = sum(weight.numel() for weight in sketch.parameters())
-            footprint.require(self.config, shape, self.split.train.nnz, weights)
+        weights = sum(weight.numel() for weight in sketch.parameters()) if isinstance(sketch, torch.nn.Module) else None
+        footprint.require(self.config, (data.n_users, data.n_items), self.split.train.nnz, weights)
+
+    def untrained(self) -> Recommender:
+        """A fresh model."""
+        data = self.split.interactions
         torch.manual_seed(self.config.training.seed)
-        return build(self.config.model, *shape, data.users)
+        return build(self.config.model, data.n_users, data.n_items, data.users)
 
     def sketch(self) -> Recommender:
         """The model as it will be, without memory for its weights."""

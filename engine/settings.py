@@ -63,7 +63,7 @@ def session_limit() -> int | None:
     text = os.environ.get("ENCORE_RUNS_PER_SESSION", "").strip()
     if not text:
         return None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise InputError(f"ENCORE_RUNS_PER_SESSION is '{text}': give a whole number from 1 up, or nothing for no limit.")
     return int(text)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import background
+from engine.background import daemon
 from engine.commands import main
 from engine.errors import InputError
 from engine.processes import Identity, current
@@ -143,11 +144,14 @@ def test_a_limit_holds_for_each_owner(store):
         store.create(CONFIG, owner="B", limit=1)
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "few", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-3", "few", "1.5", "²"])
 def test_a_limit_that_is_no_number_is_told(monkeypatch, text):
     monkeypatch.setenv("ENCORE_RUNS_PER_SESSION", text)
     with pytest.raises(InputError, match="ENCORE_RUNS_PER_SESSION"):
         session_limit()
+    monkeypatch.setenv("ENCORE_IDLE", text)
+    with pytest.raises(InputError, match=r"ENCORE_IDLE is '.*': give a whole number from 1 up"):
+        daemon._number("ENCORE_IDLE", 1800)
 
 
 def test_the_command_line_shows_and_moves(store, monkeypatch):

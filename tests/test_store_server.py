@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from engine.errors import InputError
 from engine.store import MetricRow, RunStore, database
 from engine.store.urls import absolute
 
@@ -122,3 +125,10 @@ def test_a_password_is_in_no_message(server, tmp_path):
         RunStore("postgresql://me:s3cret@127.0.0.1:1/x", tmp_path)
     assert "s3cret" not in str(told.value)
     assert str(told.value).endswith(".") and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql//me:s3cr3t@host/d", "postgresql://me@host:s3cr3t/d", "s3cr3t", ""])
+def test_a_mistyped_url_is_not_shown_for_its_password(url):
+    with pytest.raises(InputError, match=r"^ENCORE_STORE is no database URL; write for example sqlite:////") as told:
+        absolute(url)
+    assert "s3cr3t" not in "".join(traceback.format_exception(told.value))

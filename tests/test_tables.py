@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import settings as places
 from engine.datasets import Account, DatasetConfig, Reading, available, listing, load, preview, save_upload, uploads
 from engine.datasets.table import read_ratings
+from engine.datasets.uploads import damaged_uploads
+from engine.disk import taken
 from engine.errors import InputError
 
 EXPECTED = [["7", "30", 4.0], ["11", "2", 3.5]]
@@ -266,3 +269,40 @@ def test_a_damaged_upload_is_told_and_harms_no_other(file: str, content: bytes, 
     with pytest.raises(InputError, match=r"What was kept of the upload 'upload:bad' is damaged; upload its file again\."):
         load(DatasetConfig(name=bad))
     assert load(DatasetConfig(name=good)).n_ratings == 1 and good in {upload.name for upload in uploads()}
+
+
+@pytest.mark.parametrize("summed", [True, False])
+def test_a_damaged_upload_is_mended_by_uploading_its_file_again(summed: bool, tmp_path: Path) -> None:
+    content = b"user,item,rating\n1,2,3\n1,3,4\n"
+    name, folder = save_upload("mine.csv", content), tmp_path / "home" / "datasets" / "uploads" / "mine"
+    if not summed:
+        stored = json.loads((folder / "about.json").read_text())
+        former = {key: value for key, value in stored.items() if key not in ("account", "checksum", "sha256")}
+        (folder / "about.json").write_text(json.dumps(former))
+    (folder / "ratings.parquet").write_bytes(b"PAR1 and no more")
+    assert [*damaged_uploads(places.settings())] == [name]
+    assert save_upload("mine.csv", content) == name and load(DatasetConfig(name=name)).n_ratings == 2
+    assert not damaged_uploads(places.settings()) and [*folder.parent.iterdir()] == [folder]
+
+
+def test_two_uploads_of_one_name_at_once_get_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, names = Path.rename, []
+
+    def overtaken(draft: Path, folder: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        names.append(save_upload("mine.csv", b"user,item,rating\n1,2,3\n"))
+        return rename(draft, folder)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    names.append(save_upload("mine.csv", b"user,item,rating\n1,2,3\n1,3,4\n"))
+    assert names == ["upload:mine", "upload:mine-2"] and [load(DatasetConfig(name=name)).n_ratings for name in names] == [1, 2]
+
+
+def test_an_upload_counts_once_under_the_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_upload("first.csv", b"user,item,rating\n1,2,3\n")
+    one = taken(tmp_path / "home")
+    monkeypatch.setenv("ENCORE_QUOTA", str(2.5 * one / 1e9))
+    assert save_upload("second.csv", b"user,item,rating\n1,2,4\n") == "upload:second"
+    with pytest.raises(InputError, match=r"^This upload needs about \d+ kB, and Encore's folder holds"):
+        save_upload("third.csv", b"user,item,rating\n1,2,5\n")
+    assert {upload.name for upload in uploads()} == {"upload:first", "upload:second"}

@@ -317,6 +317,6 @@ def _number(variable: str, default: int) -> int:
     text = os.environ.get(variable)
     if not text:
         return default
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise InputError(f"{variable} is '{text}': give a whole number from 1 up.")
     return int(text)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from engine.datasets.faults import Account, shown
 from engine.datasets.reading import GUESS_ALL, Reading
 from engine.datasets.table import read_ratings
 from engine.errors import InputError, unknown
+from engine.files import replacing, sync
 from engine.interactions import Interactions, from_frame
 from engine.settings import Settings, settings
 
@@ -69,31 +70,29 @@ def save_upload(filename: str, content: bytes, reading: Reading = GUESS_ALL) -> 
         A dataset name such as "upload:my-ratings".
 
     Raises:
-        InputError: as `read_ratings`.
+        InputError: as `read_ratings`, or there is no room for it.
     """
     filename = shown(re.split(r"[/\\]", filename)[-1]) or "ratings"
     digest = hashlib.sha256(repr(reading).encode() + content).hexdigest()
-    for upload in uploads():
-        if upload.digest == digest:
-            return upload.name
+    kept = next((upload for upload in uploads() if upload.digest == digest), None)
+    if kept and _is_whole(_folder(kept.name), kept):
+        return kept.name
     found = read_ratings(content, filename, reading)
     data, account = found.interactions()
-    folder = _free_folder(filename)
-    name, timed = PREFIX + folder.name, data.timestamps is not None
-    about = Upload(name, filename, data.n_users, data.n_items, data.n_ratings, timed, data.scale, time.time(), digest, account)
-    # Written beside and renamed, so that nobody ever lists half an upload.
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    timed = data.timestamps is not None
+    # Its folder tells its name, which is not known before it has one.
+    about = Upload("", filename, data.n_users, data.n_items, data.n_ratings, timed, data.scale, time.time(), digest, account)
     try:
-        found.frame.to_parquet(draft / PARQUET, index=False)
-        about = replace(about, checksum=_checksum(draft / PARQUET))
-        (draft / ABOUT).write_text(seals.sealed(json.dumps(asdict(about) | seals.EMPTY, indent=1)), encoding="utf-8")
-        disk.require(disk.taken(draft), "This upload")
-        draft.rename(folder)
+        _place().mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed, so that nobody ever lists half an upload.
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=_place(), ignore_cleanup_errors=True) as place:
+            draft = Path(place)
+            _write(draft, about, found.frame)
+            disk.require(disk.taken(draft), "This upload", written=disk.taken(draft))
+            folder = _mend(_folder(kept.name), draft) if kept else _settle(draft, filename)
     except OSError as error:
         raise InputError(f"{filename} cannot be saved ({error.strerror or error}): make room on the disk, then save it again.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return name
+    return PREFIX + folder.name
 
 
 def uploads() -> list[Upload]:
@@ -109,7 +108,7 @@ def load_upload(name: str) -> Interactions:
         if name in {PREFIX + folder.name for folder in _folders()}:
             raise _damaged(name)
         raise unknown("upload", name, known) if known else InputError(f"There is no upload '{name}'; none has been saved yet.")
-    upload, file = known[name], _place() / name.removeprefix(PREFIX) / PARQUET
+    upload, file = known[name], _folder(name) / PARQUET
     try:
         if upload.checksum and _checksum(file) != upload.checksum:
             raise ValueError("its checksum differs")
@@ -125,11 +124,7 @@ def damaged_uploads(where: Settings) -> dict[str, InputError]:
     found = {}
     for folder in _folders(where):
         about = _about(folder)
-        try:
-            whole = about is not None and (not about.checksum or _checksum(folder / PARQUET) == about.checksum)
-        except OSError:
-            whole = False
-        if not whole:
+        if about is None or not _is_whole(folder, about):
             found[PREFIX + folder.name] = _damaged(PREFIX + folder.name)
     return found
 
@@ -140,6 +135,51 @@ def _place(where: Settings | None = None) -> Path:
 
 def _folders(where: Settings | None = None) -> Iterator[Path]:
     return (folder for folder in _place(where).glob("[!.]*") if not folder.is_symlink())
+
+
+def _folder(name: str) -> Path:
+    return _place() / name.removeprefix(PREFIX)
+
+
+def _is_whole(folder: Path, about: Upload) -> bool:
+    """Whether its ratings are those that were saved; where no checksum was kept, whether they can be read."""
+    try:
+        if not about.checksum:
+            pd.read_parquet(folder / PARQUET)
+        return not about.checksum or _checksum(folder / PARQUET) == about.checksum
+    except _DAMAGED:
+        return False
+
+
+def _write(draft: Path, about: Upload, ratings: pd.DataFrame) -> None:
+    """Both files, and waits until the disk has them."""
+    with replacing(draft / PARQUET, durable=True) as file:
+        ratings.to_parquet(file, index=False)
+    about = replace(about, checksum=_checksum(draft / PARQUET))
+    with replacing(draft / ABOUT, durable=True) as file:
+        file.write_text(seals.sealed(json.dumps(asdict(about) | seals.EMPTY, indent=1)), encoding="utf-8")
+
+
+def _mend(folder: Path, draft: Path) -> Path:
+    """Puts what was saved anew in the place of what is damaged, under the name that runs know."""
+    for name in (PARQUET, ABOUT):
+        (draft / name).replace(folder / name)
+    sync(folder)
+    return folder
+
+
+def _settle(draft: Path, filename: str) -> Path:
+    """Gives a draft the first free name; where another upload takes that at this moment, the next one."""
+    while True:
+        folder = _free_folder(filename)
+        try:
+            draft.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            sync(folder.parent)
+            return folder
 
 
 def _checksum(file: Path) -> str:
@@ -170,7 +210,6 @@ def _about(folder: Path) -> Upload | None:
 
 
 def _free_folder(filename: str) -> Path:
-    _place().mkdir(parents=True, exist_ok=True)
     stem = filename.split(".")[0].lower()
     slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:40] or "ratings"
     folder, number = _place() / slug, 2

@@ -18,8 +18,8 @@ def absolute(url: str) -> str:
     """
     try:
         parsed = sa.make_url(url)
-    except ArgumentError as error:
-        raise InputError(f"'{url}' is no database URL; write for example sqlite:////home/me/encore.db.") from error
+    except (ArgumentError, ValueError):  # the latter of a port; neither it nor the URL is shown: a password may stand anywhere in them
+        raise InputError("ENCORE_STORE is no database URL; write for example sqlite:////home/me/encore.db.") from None
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
@@ -38,7 +38,6 @@ HUGE = {
 
 @pytest.mark.parametrize("values", HUGE.values(), ids=HUGE)
 def test_huge_values_are_one_sentence_or_fit(values: dict[str, object]) -> None:
-    started = time.monotonic()
     try:
         config = parse(merge({}, values))
         experiment.check(config)
@@ -46,7 +45,6 @@ def test_huge_values_are_one_sentence_or_fit(values: dict[str, object]) -> None:
         assert "\n" not in str(error) and len(str(error)) < 500 and str(error).encode()
     else:
         assert config.training.batch_size == 2**53, "a batch holds all rows then"
-    assert time.monotonic() - started < 5
 
 
 ENDLESS = ["[" * 100_000, '{"a":' * 50_000, "[" * 500 + "]" * 500, "9" * 100_000, "1e999999", "-" * 100_000, "," * 100_000]
@@ -60,11 +58,12 @@ def test_a_deep_or_endless_value_in_a_link_is_a_sentence(text: str) -> None:
     assert parse_value(text) is not None
 
 
-def test_a_link_of_ten_thousand_fields_is_answered_at_once() -> None:
-    started = time.monotonic()
+def test_of_a_link_of_ten_thousand_fields_the_first_alone_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = mock.Mock(side_effect=parse)
+    monkeypatch.setattr(draft, "parse", looks)
     config, refused = draft.from_query({"training.epochs": "7"} | {f"model.x{number}": "1" for number in range(10_000)})
     assert config.training.epochs == 7 and len(refused) == draft.MOST_FIELDS
-    assert refused[0].startswith("A link sets at most 200 fields, not 10,001") and time.monotonic() - started < 5
+    assert refused[0].startswith("A link sets at most 200 fields, not 10,001") and looks.call_count == draft.MOST_FIELDS + 1
 
 
 @pytest.mark.parametrize(
