@@ -20,6 +20,7 @@ from engine.errors import InputError, unknown
 from engine.files import replacing
 from engine.settings import settings
 
+NAME = "[a-z0-9][a-z0-9-]{0,47}"
 FOLDER = Path(__file__).parents[1] / "assets" / "presets"
 DEMO = "demo"
 LAST = 1_000
@@ -60,7 +61,7 @@ def preset(name: str) -> Preset:
 
 def stamp() -> tuple[tuple[str, int], ...]:
     """Changes when a preset comes, goes or is written anew: for what is computed from all of them."""
-    return tuple((str(path), path.stat().st_mtime_ns) for folder in (FOLDER, _saved()) for path in sorted(folder.glob("*.toml")))
+    return tuple((str(path), path.stat().st_mtime_ns) for folder in (FOLDER, saved()) for path in sorted(folder.glob("*.toml")))
 
 
 def to_text(title: str, shows: str, values: Mapping[str, Any], order: int = LAST) -> str:
@@ -78,20 +79,21 @@ def save(name: str, title: str, shows: str, values: Mapping[str, Any]) -> Preset
     Raises:
         InputError: the name is none, or there is such a preset already, or the values are no configuration.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", name):
+    if not re.fullmatch(NAME, name):
         raise InputError(f"'{name}' is no name of a preset: write up to 48 lower-case letters, digits and '-'.")
     if name in presets():
         raise InputError(f"There is a preset '{name}' already: choose another name.")
     parse(values)
     try:
-        with replacing(_saved() / f"{name}.toml") as draft:
+        with replacing(saved() / f"{name}.toml") as draft:
             draft.write_text(to_text(title, shows, values), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"The preset '{name}' cannot be written to {_saved()}: {error.strerror}.") from error
+        raise InputError(f"The preset '{name}' cannot be written to {saved()}: {error.strerror}.") from error
     return preset(name)
 
 
-def _saved() -> Path:
+def saved() -> Path:
+    """The folder of presets of one's own."""
     return settings().home / "presets"
 
 

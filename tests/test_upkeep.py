@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 from streamlit.testing.v1 import AppTest
 
+from engine import presets
 from engine.background.place import place
 from engine.config import parse
 from engine.datasets import save_upload
@@ -228,13 +229,20 @@ def test_artifacts_of_a_run_that_is_running_are_not_put_back(store: RunStore, tm
 
 def test_backup_and_restore_by_the_command_line(store: RunStore, tmp_path: Path) -> None:
     run, backup = made(store), tmp_path / "backup.zip"
+    mine = presets.save("mine", "Mine", "What I found.", CONFIG)
     told = last_json(call("store", "backup", backup, "--json"))
-    assert (told["runs"], told["artifacts"], told["left_out"]) == (1, 1, [])
+    assert (told["runs"], told["artifacts"], told["presets"], told["left_out"]) == (1, 1, 1, [])
+    before = backup.read_bytes()
+    assert "There is a file" in call("store", "backup", backup, code=2).stderr and backup.read_bytes() == before
+    call("store", "backup", backup, "--force")
+    (presets.saved() / "mine.toml").unlink()
+    store.ask(run.id, "run")  # waits only in the database that is put away
     later = made(store)
     store.save(run.id, "model", {"w": torch.tensor([2.0])}, {})
     store.close()
     found = last_json(call("store", "restore", backup, "--json"))
-    assert found["files"] == 2 and names(Path(found["former"])) == {run.name, later.name} and names() == {run.name}
+    assert presets.preset("mine").values == mine.values
+    assert found["files"] == 3 and names(Path(found["former"])) == {run.name, later.name} and names() == {run.name}
     assert store.load(run.id, "model")[0]["w"] == 1
     store.save(run.id, "model", {"w": torch.tensor([3.0])}, {})
     assert "1 files were put back" in call("store", "restore", backup, "--run", run.name).stdout

@@ -24,7 +24,7 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 
 @main.group("store")
 def look_after() -> None:
-    """Check, back up, restore and clean up runs, their artifacts and uploads."""
+    """Check, back up, restore and clean up runs, their artifacts, uploads and presets."""
 
 
 @look_after.command()
@@ -47,14 +47,16 @@ def check(as_json: bool) -> None:
 
 @look_after.command()
 @FILE
+@click.option("--force", is_flag=True, help="Replace FILE where there is one already.")
 @JSON
-def backup(file: Path, as_json: bool) -> None:
-    """Copy the database, the artifacts of all runs and the uploads into FILE, a zip; runs may go on meanwhile."""
+def backup(file: Path, force: bool, as_json: bool) -> None:
+    """Copy the database, the artifacts of all runs, the uploads and your own presets into FILE, a zip; runs may go on meanwhile."""
     here = settings()
+    if file.exists() and not force:
+        raise InputError(f"There is a file {file} already: name another one, or replace it with --force.")
     told = upkeep.back_up(RunStore(here.store_url, here.artifacts), here, file)
-    click.echo(
-        f"{told['runs']:,} runs, {told['artifacts']:,} artifacts and {told['uploads']:,} files of uploads are in {file} "
-        f"({disk.size(told['bytes'])})", err=as_json)  # fmt: skip
+    held = f"{told['runs']:,} runs, {told['artifacts']:,} artifacts, {told['uploads']:,} files of uploads and {told['presets']:,} presets"
+    click.echo(f"{held} are in {file} ({disk.size(told['bytes'])})", err=as_json)
     for name in told["left_out"]:
         click.echo(f"left out, for it is damaged: {name}", err=as_json)
     if as_json:
@@ -76,6 +78,8 @@ def restore(file: Path, run: str | None, as_json: bool) -> None:
     click.echo(f"{found['files']:,} files were put back from {file}", err=as_json)
     if found["former"]:
         click.echo(f"the database that was there is now {found['former']}", err=as_json)
+    if run is None and (waiting := len(open_store().waiting())):
+        click.echo(f"{waiting:,} of its runs wait, and are trained as soon as the app or a command that lists runs is started", err=as_json)
     if as_json:
         print_json(found)
 

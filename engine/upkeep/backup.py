@@ -1,4 +1,5 @@
-"""A backup: one zip file with a copy of the database, the artifacts of all runs and the uploads, each with its checksum.
+"""A backup: one zip file with a copy of the database, the artifacts of all runs, the uploads and the presets of one's own, each with its
+checksum.
 
 Runs may go on meanwhile. Artifacts are copied before the database, so that no checkpoint is ahead of its rows: a run that is put back goes
 on from its checkpoint and writes the later rows again.
@@ -19,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from engine import disk
+from engine import disk, presets
 from engine.datasets.uploads import PREFIX, damaged_uploads
 from engine.errors import Damaged, InputError
 from engine.files import replacing
@@ -30,7 +31,8 @@ FORMAT = 1
 MANIFEST, DATABASE = "manifest.json", "encore.db"
 _ARTIFACTS = rf"artifacts/{artifacts.ID}/{artifacts.NAME}\.safetensors"
 _UPLOADS = r"uploads/[a-z0-9-]{1,60}/(about\.json|ratings\.parquet)"
-MEMBER = re.compile(rf"{re.escape(DATABASE)}|{_ARTIFACTS}|{_UPLOADS}")
+_PRESETS = rf"presets/{presets.NAME}\.toml"
+MEMBER = re.compile(rf"{re.escape(DATABASE)}|{_ARTIFACTS}|{_UPLOADS}|{_PRESETS}")
 """The names that a backup may hold."""
 _BLOCK = 2**20
 
@@ -39,7 +41,7 @@ def back_up(store: RunStore, where: Settings, target: Path) -> dict[str, Any]:
     """Writes a backup; a file of this name is replaced once all of it is there.
 
     Returns:
-        file, bytes, runs, artifacts, uploads, and `left_out`: damaged artifacts and uploads, which a backup would only keep damaged.
+        file, bytes, runs, artifacts, uploads, presets, and `left_out`: damaged artifacts and uploads, which would only be kept damaged.
 
     Raises:
         Damaged: the database is damaged itself.
@@ -65,7 +67,7 @@ def back_up(store: RunStore, where: Settings, target: Path) -> dict[str, Any]:
             packed.writestr(MANIFEST, json.dumps({"format": FORMAT, "made": time.time(), "files": kept}, indent=1))
     except OSError as error:
         raise InputError(f"{target} cannot be written ({error.strerror or error}): name another file.") from error
-    counts = {part: sum(name.startswith(f"{part}/") for name in kept) for part in ("artifacts", "uploads")}
+    counts = {part: sum(name.startswith(f"{part}/") for name in kept) for part in ("artifacts", "uploads", "presets")}
     return {"file": str(target), "bytes": target.stat().st_size, "runs": len(store.list()), **counts, "left_out": left_out}
 
 
@@ -108,6 +110,8 @@ def _files(store: RunStore, where: Settings, left_out: list[str]) -> Iterator[tu
             left_out.append(PREFIX + folder.name)
         else:
             yield from files.items()
+    kept = {f"presets/{path.name}": path for path in sorted((where.home / "presets").glob("*.toml"))}
+    yield from ((name, path) for name, path in kept.items() if MEMBER.fullmatch(name) and _readable(path))
 
 
 def _uploads(where: Settings) -> Path:

@@ -132,8 +132,8 @@ def _digest(packed: zipfile.ZipFile, name: str) -> str:
 
 
 def _place(name: str, where: Settings) -> Path:
-    first, folder, file = name.split("/")
-    return (where.artifacts if first == "artifacts" else where.datasets / "uploads") / folder / file
+    first, _, rest = name.partition("/")
+    return {"artifacts": where.artifacts, "uploads": where.datasets / "uploads", "presets": where.home / "presets"}[first] / rest
 
 
 def _extract(packed: zipfile.ZipFile, name: str, target: Path) -> None:
