@@ -14,9 +14,12 @@ from engine.settings import settings
 from engine.store import RunStore
 from engine.sweeps import parse_sweep
 from engine.sweeps.conductor import Conductor
+from engine.sweeps.config import USUAL_TRIALS, SweepConfig
 from tests.cli import call, last_json
 
 START = ["sweep", "start", "--epochs", 2, "--field", "model.dropout=0, 0.3", "--field", "training.lr=0.01, 0.1", "--sampler", "grid"]
+NUMBERS = {"--trials": "trials", "--minutes": "minutes", "--seeds": "seeds", "--folds": "folds", "--at-a-time": "at_a_time"}
+NUMBERS |= {"--sampler-seed": "seed"}
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,20 @@ def test_a_sweep_rests_and_goes_on(store):
     assert "is stopped" in call("sweep", "stop", name).stdout
     assert "is running" in call("sweep", "resume", name).stdout
     assert store.get_sweep(name).state == "running"
+
+
+def test_where_there_is_no_sweep_the_list_says_so():
+    assert call("sweep", "list").stdout == "no sweep yet: sweep start begins one\n"
+    assert last_json(call("sweep", "list", "--json")) == {"sweeps": []}
+
+
+def test_help_says_what_each_number_means_and_what_it_is_without_one():
+    said = " ".join(call("sweep", "start", "--help").stdout.split())
+    for option, field in NUMBERS.items():
+        about = said.partition(f"{option} N ")[2].partition(")")[0]
+        default = SweepConfig.model_fields[field].default
+        assert f"(default: {'' if default is None else default}" in about, option
+    assert f"else {USUAL_TRIALS}" in said
 
 
 def test_a_sweep_that_is_given_up_ends_with_1():

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -192,6 +193,18 @@ def test_checksums_are_those_of_the_files(exported):
     assert all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in said.items())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_all_files_may_be_read_by_whom_the_umask_lets(store, split, ratings, tmp_path, umask, mode):
+    run, _ = learned(store, split, ratings, "bias", {})
+    before = os.umask(umask)
+    try:
+        export.export(run.id, store, tmp_path / "out", split)
+    finally:
+        os.umask(before)
+    assert {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir() if file.stat().st_mode & 0o777 != mode} == {}
+
+
 def test_no_cell_is_a_formula(exported):
     *_, folder = exported
     for file in folder.glob("*.csv"):
@@ -217,28 +230,54 @@ def test_the_script_prints_a_list_where_there_is_no_encore(exported, tmp_path):
     np.testing.assert_allclose([float(score) for _, score, _ in listed], scores[best], atol=1e-4)
 
 
-def test_the_script_says_what_is_wrong(store, split, ratings, tmp_path, monkeypatch):
+WRONG = {
+    "words.csv": ("item,rating\n=i1,five\n", "words.csv: line 2: '=i1,five' is no item and rating: write item,rating with a comma"),
+    "first.csv": ("=i1,five\n", "first.csv: line 1: '=i1,five' is no item and rating"),
+    "nan.csv": ("=i1,nan\n", "nan.csv: line 1: '=i1,nan' is no item and rating"),
+    "endless.csv": ("=i1,4\n=i2,-inf\n", "endless.csv: line 2: '=i2,-inf' is no item and rating"),
+    "semicolons.csv": ("=i1;1\n", "semicolons.csv: line 1: '=i1;1' is no item and rating: write item,rating with a comma"),
+    "scale.csv": ("item,rating\n\n=i1,9\n", "scale.csv: line 3: 9 is not on the scale of the ratings, 1 to 5: give one that is."),
+    "twice.csv": ("=i1,5\n=i2,4\n=i1,3\n", "twice.csv: line 3: =i1 has a rating in line 1 already: leave one of the two out."),
+    "empty.csv": ("", "empty.csv: no ratings in it: write item,rating in each line."),
+    "header.csv": ("item,rating\n", "header.csv: no ratings in it"),
+    "strange.csv": ("=i1,5\n=i99,4\n", "strange.csv names items that are not in items.csv: =i99. Take them out."),
+    "known.csv": ("=i1,5\n", "This model knows only the users it was trained with: name one of users.csv by --user ID."),
+}
+
+
+@pytest.fixture(scope="session")
+def of_known_users(ratings, split, tmp_path_factory):
+    """The script of a model that has to know the user."""
+    home = tmp_path_factory.mktemp("known")
+    store = RunStore(f"sqlite:///{home / 'encore.db'}", home / "artifacts")
     run, _ = learned(store, split, ratings, "cdae", {})
-    export.export(run.id, store, tmp_path / "out", split)
-    loaded = module(tmp_path / "out")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.csv").write_text("=i1,5\n=i99,4\n")
-    (tmp_path / "words.csv").write_text("item,rating\n=i1,five\n")
-    (tmp_path / "known.csv").write_text("=i1,5\n")
-    for arguments, sentence in [
+    export.export(run.id, store, home / "out", split)
+    return module(home / "out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        *(([name], sentence) for name, (_, sentence) in WRONG.items()),
         (["nowhere.csv"], "nowhere.csv cannot be read ("),
-        (["words.csv"], "words.csv cannot be read (could not convert string to float: 'five')"),
-        (["mine.csv"], "mine.csv names items that are not in items.csv: =i99. Take them out."),
-        (["known.csv"], "This model knows only the users it was trained with: name one of users.csv by --user ID."),
         (["known.csv", "--user=-u99"], "There is no user -u99 in users.csv."),
-    ]:
-        monkeypatch.setattr(sys, "argv", ["score.py", *arguments])
-        with pytest.raises(SystemExit, match=re.escape(sentence)):
-            loaded.main()
+        (["known.csv", "--top", "-3"], "--top -3 is no length of a list: give 1 or more."),
+    ],
+)
+def test_the_script_says_what_is_wrong(of_known_users, tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    for name, (text, _) in WRONG.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sys, "argv", ["score.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        of_known_users.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and not said.out
+    assert said.err.startswith(sentence) and len(said.err.splitlines()) == 1
 
 
 def test_the_head_of_the_script_holds_any_name():
-    text = script(Restated(formulas.mean, {"n_items": 3}), 'Scores by """ + \\ \x00 \'\'\' \\u \n of "')
+    text = script(Restated(formulas.mean, {"n_items": 3}), 'Scores by """ + \\ \x00 \'\'\' \\u \n of "', (1, 5))
     compile(text, "score.py", "exec")
 
 

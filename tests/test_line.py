@@ -168,7 +168,8 @@ def test_the_command_line_shows_and_moves(store, monkeypatch):
     assert [(turn["run_id"], turn["owner"]) for turn in shown["queue"]][::2] == [(second, "cli"), (first, "cli")]
     assert [turn["position"] for turn in shown["queue"]] == [1, 2, 3]
     assert "2. for a CPU slot" in CliRunner().invoke(main, ["runs", "queue"]).stdout
-    assert CliRunner().invoke(main, ["stop", second]).exit_code == 0
+    stopped = CliRunner().invoke(main, ["stop", second])
+    assert stopped.exit_code == 0 and stopped.stdout.endswith(f"({second}) is stopped\n")
     assert store.get(second).state == "stopped", "a run that waits is cancelled"
     assert set(MOVES) == {"front", "up", "down"}
 

@@ -55,6 +55,15 @@ def test_who_waits_stands_in_order_and_can_be_moved_and_cancelled(store):
     }
 
 
+def test_a_run_at_an_end_of_its_owners_cannot_be_moved_further(store, monkeypatch):
+    monkeypatch.setattr(queue, "daemon_alive", lambda *_: True)
+    runs = [made(store), made(store, owner="cli"), made(store), made(store)]
+    store.assign(runs[0].id, "cpu:0")  # and so it is just being started
+    page = visited("pages/runs.py")
+    disabled = [[where for where in ("front", "up", "down") if page.button(key=f"queue-{where}-{run.id}").disabled] for run in runs]
+    assert disabled == [["front", "up", "down"], ["front", "up", "down"], ["front", "up"], ["down"]]
+
+
 def test_a_run_that_waits_says_for_what_on_its_page(store, monkeypatch):
     monkeypatch.setattr(background, "daemon_state", lambda *_: "ready")
     made(store)

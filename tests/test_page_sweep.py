@@ -162,6 +162,19 @@ def test_a_finished_sweep_is_looked_at_in_every_way(store, look):
     assert not page.error
 
 
+def test_too_few_runs_for_importance_are_a_grey_hint_that_fits_a_sweep(store):
+    page = visit(sweep=swept(store).name, sweep_look="importance")
+    hint = next(one.value for one in page.caption if "at least 12 finished runs" in one.value)
+    assert "there are 9 with 9. More settings or seeds may tell" in hint and "filters" not in hint
+    assert not page.error
+
+
+@pytest.mark.parametrize(("fields", "caption"), [(1, "Colours tell"), (2, "The other fields vary too; colours tell")])
+def test_a_slice_speaks_of_other_fields_only_where_there_are_some(store, fields, caption):
+    page = visit(sweep=swept(store, axes=dict([*AXES.items()][:fields])).name, sweep_look="slice")
+    assert sum(one.value.startswith(f"{caption} the order of asking.") for one in page.caption) == fields
+
+
 def test_a_sweep_with_failures_and_early_stops_tells_them(store):
     sweep = swept(
         store,

@@ -180,7 +180,9 @@ def _marks(run: Run) -> dict[str, Any]:
 
 
 def _tell(run: Run, as_json: bool) -> None:
-    click.echo(f"{run.name} ({run.id}) is {run.state}" + (f" and asked to {run.want}" if run.want != "run" else ""), err=as_json)
+    # Only what waits or runs has yet to do what it was asked to.
+    asked = f" and asked to {run.want}" if run.want != "run" and run.state in ("queued", "running") else ""
+    click.echo(f"{run.name} ({run.id}) is {run.state}{asked}", err=as_json)
     if run.state == "queued" and (trouble := background.trouble()):
         click.echo(trouble, err=True)
     if as_json:

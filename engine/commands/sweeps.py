@@ -36,15 +36,15 @@ def sweep_group() -> None:
     metavar="PATH=VALUES",
     help="A field that varies: model.dropout=0,0.2,0.5 or training.lr='1e-4..1e-1 log'; 'model.layers=64,32; 128' for lists.",
 )
-@click.option("--sampler", help="grid, random or tpe (the default).")
-@click.option("--pruner", help="none (the default), median or hyperband.")
-@click.option("--metric", help="Validation metric, like rmse or ndcg; as the runs have it by default.")
-@click.option("--trials", help="Settings at most.")
-@click.option("--minutes", help="Begin no further setting after so long.")
-@click.option("--seeds", help="Trainings of each setting, from --seed on.")
-@click.option("--folds", help="Train each setting on every fold of a k-fold split.")
-@click.option("--at-a-time", "at_a_time", help="Its runs that wait or run at once.")
-@click.option("--sampler-seed", "sampler_seed", help="The same seed asks for the same settings.")
+@click.option("--sampler", metavar="NAME", help="How settings are chosen: grid, random or tpe (the default).")
+@click.option("--pruner", metavar="NAME", help="How runs are stopped early: none (the default), median or hyperband.")
+@click.option("--metric", metavar="NAME", help="Validation metric, like rmse or ndcg (default: as the runs have it).")
+@click.option("--trials", metavar="N", help="Settings at most (default: the whole grid; else 20, or no limit where --minutes is given).")
+@click.option("--minutes", metavar="N", help="Begin no further setting after so many minutes (default: no limit).")
+@click.option("--seeds", metavar="N", help="Trainings of each setting, with the seeds from --seed on (default: 1).")
+@click.option("--folds", metavar="N", help="Train each setting on every one of so many folds (default: 0, the split as it is).")
+@click.option("--at-a-time", "at_a_time", metavar="N", help="Its runs that wait or run at once (default: 0, as many as there are slots).")
+@click.option("--sampler-seed", "sampler_seed", metavar="N", help="The same seed asks for the same settings (default: 0).")
 @click.option("--wait", is_flag=True, help="Return when it has ended, and tell how it stands meanwhile.")
 @JSON
 def start(
@@ -96,7 +96,10 @@ def list_sweeps(as_json: bool) -> None:
     from engine.sweeps.report import head, progress
 
     store, told = open_store(), []
-    for sweep in store.sweeps():
+    found = store.sweeps()
+    if not found:
+        click.echo("no sweep yet: sweep start begins one", err=as_json)
+    for sweep in found:
         try:
             config = sweeps.config_of(sweep)
         except InputError as error:  # of an older version

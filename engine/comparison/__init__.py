@@ -2,7 +2,7 @@
 
 from engine.comparison.curves import Band, Curve, band
 from engine.comparison.figures import figure, ground, metrics_of, on_one_ground, usual_metric
-from engine.comparison.importance import Importance, importance, numeric
+from engine.comparison.importance import Importance, TooLittle, importance, numeric
 from engine.comparison.report import lines, report
 from engine.comparison.settings import SEED, differing, same_but_seed, settings_of, settings_table, without_seed
 from engine.comparison.users import EQUAL, ByUser, by_user
@@ -14,6 +14,7 @@ __all__ = [
     "ByUser",
     "Curve",
     "Importance",
+    "TooLittle",
     "band",
     "by_user",
     "differing",

@@ -20,6 +20,18 @@ FOLDS, REPEATS = 5, 3
 TREES, SHUFFLES = 60, 10
 
 
+class TooLittle(InputError):
+    """Runs that importance cannot be measured on.
+
+    Attributes:
+        why: the sentence without its remedy, for runs that no filters have chosen.
+    """
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why} {remedy}")
+        self.why = why
+
+
 @dataclass(frozen=True, eq=False)
 class Importance:
     """What a random forest that predicts a metric from settings loses when it is told one of them wrong.
@@ -53,22 +65,23 @@ def importance(runs: Sequence[Run], metric: str, part: Part = "test") -> Importa
     it. Intervals are over configurations. The same runs give the same figures.
 
     Raises:
-        InputError: there are too few runs or configurations on one ground, all have the same figure, or no setting differs.
+        TooLittle: there are too few runs or configurations on one ground, all have the same figure, or no setting differs.
     """
     kept, left_out = on_one_ground(runs, metric, part)
     alike = pd.factorize(np.array([without_seed(run) for run in kept], object))[0]
     configurations = len(set(alike.tolist()))
     if len(kept) < FEWEST_RUNS or configurations < FEWEST_CONFIGURATIONS:
-        raise InputError(
+        raise TooLittle(
             f"Importance needs at least {FEWEST_RUNS} finished runs with {FEWEST_CONFIGURATIONS} different configurations, measured on the "
-            f"same ratings by {metric}: there are {len(kept)} with {configurations}. Train more runs, or widen the filters."
+            f"same ratings by {metric}: there are {len(kept)} with {configurations}.",
+            "Train more runs, or widen the filters.",
         )
     target = np.array([figure(run, metric, part) for run in kept])
     if not np.isfinite(target).all() or np.ptp(target) == 0:
-        raise InputError(f"Importance needs runs whose {metric} differs and is a number: choose another metric, or narrow the filters.")
+        raise TooLittle(f"Importance needs runs whose {metric} differs and is a number.", "Choose another metric, or narrow the filters.")
     settings = settings_table(kept).drop(columns=SEED, errors="ignore")
     if settings.empty:
-        raise InputError("These runs differ in nothing but the seed, so there is no setting to weigh: widen the filters.")
+        raise TooLittle("These runs differ in nothing but the seed, so there is no setting to weigh.", "Widen the filters.")
     together = _together(settings)
     gains, explained = _cross_validated([_encoded(settings[name]) for name in together], target, alike)
     means, halves = _over_configurations(gains, alike)

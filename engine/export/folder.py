@@ -97,13 +97,16 @@ def _write(draft: Path, trained: experiment.TrainedRun, store: RunStore, restate
         "items.csv": to_csv(_by_id(data.items, "item")),
         "users.csv": to_csv(_by_id(data.users, "user")),
         "figures.json": json.dumps(json.loads(to_json(figures(run))), indent=2, ensure_ascii=False) + "\n",
-        "score.py": script(restated, about(run, config)),
+        "score.py": script(restated, about(run, config), data.scale),
         "README.md": _readme(run, config),
     }
     for name, text in texts.items():
         (draft / name).write_text(text, encoding="utf-8", newline="\n")
     whole = {name: tensor.contiguous() for name, tensor in {**tensors, **restated.tensors}.items()}
-    save_file(whole, draft / "weights.safetensors", metadata={"meta": json.dumps(meta)})
+    weights = draft / "weights.safetensors"
+    save_file(whole, weights, metadata={"meta": json.dumps(meta)})
+    # safetensors lets nobody but the owner read it; who may read the other files, the umask has said.
+    weights.chmod((draft / "config.toml").stat().st_mode & 0o777)
     sums = [f"{_sha256(file)}  {file.name}\n" for file in sorted(draft.iterdir())]
     (draft / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
 

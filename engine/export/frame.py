@@ -5,6 +5,7 @@ The functions are copied into the script as they stand here, so they use nothing
 
 import argparse
 import csv
+import math
 import re
 import sys
 from pathlib import Path
@@ -38,13 +39,39 @@ def load(folder):
     return load_file(folder / "weights.safetensors"), titles, users
 
 
-def read_ratings(path):
-    """Item ids and ratings of a CSV file, item,rating; a first line that holds no number is its header."""
+def number(cell):
+    """What a cell says as a number, None where it says none."""
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def read_ratings(path, items):
+    """Ratings by item id of a CSV file, item,rating; a first line with neither an item nor a number is its header.
+
+    Raises ValueError, with the line: it is not so written, its rating is off the scale, or its item had one already.
+    """
+    given: dict = {}
+    lines_of: dict = {}
+    low, high = OPTIONS["scale"]
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
-    if rows and not re.fullmatch(r"\s*-?[\d.]+\s*", rows[0][-1]):
-        rows = rows[1:]
-    return {row[0].strip(): float(row[-1]) for row in rows}
+        lines = csv.reader(file)
+        rows = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
+    for place, (line, row) in enumerate(rows):
+        item, rating = row[0].strip(), number(row[-1])
+        if place == 0 and len(row) > 1 and rating is None and item not in items:
+            continue
+        if len(row) < 2 or not item or rating is None or not math.isfinite(rating):
+            raise ValueError(f"line {line}: {','.join(row)[:80]!r} is no item and rating: write item,rating with a comma between them.")
+        if not low - 1e-6 <= rating <= high + 1e-6:  # the scale may have been rounded to float32
+            raise ValueError(f"line {line}: {rating:g} is not on the scale of the ratings, {low:g} to {high:g}: give one that is.")
+        if item in given:
+            raise ValueError(f"line {line}: {item} has a rating in line {lines_of[item]} already: leave one of the two out.")
+        given[item], lines_of[item] = rating, line
+    if not given:
+        raise ValueError("no ratings in it: write item,rating in each line.")
+    return given
 
 
 def best(weights, titles, user, given, top):
@@ -57,23 +84,33 @@ def best(weights, titles, user, given, top):
     return [([*titles][place], float(found[place])) for place in order]
 
 
+def refuse(sentence):
+    """Ends the command with what is wrong, and the exit code of a mistake in what it was given."""
+    print(sentence, file=sys.stderr)
+    sys.exit(2)
+
+
 def main():
     say = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     say.add_argument("ratings", nargs="?", help="a CSV file of one user's ratings: item,rating")
     say.add_argument("--user", help="id of a user of users.csv whose ratings these are")
     say.add_argument("--top", type=int, default=10, help="length of the list")
     asked = say.parse_args()
+    if asked.top < 1:
+        refuse(f"--top {asked.top} is no length of a list: give 1 or more.")
     weights, titles, users = load(Path(__file__).resolve().parent)
     try:
-        given = read_ratings(asked.ratings) if asked.ratings else {}
-    except (OSError, ValueError) as error:
-        sys.exit(f"{asked.ratings} cannot be read ({error}): give a CSV file with an item and its rating in each line.")
+        given = read_ratings(asked.ratings, titles) if asked.ratings else {}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        refuse(f"{asked.ratings} cannot be read ({error}): give a CSV file in UTF-8 with an item and its rating in each line.")
+    except ValueError as error:
+        refuse(f"{asked.ratings}: {error}")
     if missing := [item for item in given if item not in titles]:
-        sys.exit(f"{asked.ratings} names items that are not in items.csv: {', '.join(missing[:5])}. Take them out.")
+        refuse(f"{asked.ratings} names items that are not in items.csv: {', '.join(missing[:5])}. Take them out.")
     if asked.user is not None and asked.user not in users:
-        sys.exit(f"There is no user {asked.user} in users.csv.")
+        refuse(f"There is no user {asked.user} in users.csv.")
     if asked.user is None and OPTIONS["needs_user"]:
-        sys.exit("This model knows only the users it was trained with: name one of users.csv by --user ID.")
+        refuse("This model knows only the users it was trained with: name one of users.csv by --user ID.")
     for place, (item, score) in enumerate(best(weights, titles, users.get(asked.user), given, asked.top), 1):
         print(f"{place:>3}  {score:9.4f}  {item}  {titles[item]}")
 

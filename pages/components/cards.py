@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
 from engine.spreadsheets import to_csv
-from pages.components import charts
+from pages.components import charts, words
 
 TILE = 146
 """Width in pixels of a tile that stands in a row of its like."""
@@ -31,6 +31,11 @@ def tile(label: str, value: str, note: str = "", meaning: str | None = None, *, 
 def small(text: str) -> None:
     """A small line with coloured words, which a caption would make too pale to be read."""
     st.markdown(f":small[{text}]")
+
+
+def badge(text: str, color: Literal["gray", "blue"] = "gray", meaning: str | None = None) -> None:
+    """Text from outside as a badge, letter by letter; st.badge escapes brackets that `plain` has escaped already, and shows backslashes."""
+    st.markdown(f":{color}-badge[{words.plain(text)}]", width="content", help=meaning)
 
 
 def chart_card(

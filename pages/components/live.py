@@ -13,7 +13,7 @@ from engine.config import RunConfig, differences, parse
 from engine.errors import InputError
 from engine.store import Run
 from pages.components import address, charts, crowd, monitored, run_charts, series, status, titles, words
-from pages.components.cards import download
+from pages.components.cards import badge, download
 from pages.components.discreet import log_line
 from pages.components.frame import mistakes_as_sentences
 from pages.components.network import network_card
@@ -161,7 +161,7 @@ def _badges(stored: dict[str, Any]) -> None:
         st.caption("Nothing: these are the defaults.")
     with st.container(horizontal=True, gap="xsmall"):
         for path, value in changed.items():
-            st.badge(words.plain(titles.setting(path, value)), color="gray", help=f"`{path}`")
+            badge(titles.setting(path, value), meaning=f"`{path}`")
 
 
 def _reading(run: Run, frame: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ from engine import mirror
 from engine.store import Run
 from engine.store.marks import MOST_TAGS, REMARK_LENGTH, TAG_LENGTH
 from pages.components import words
+from pages.components.cards import badge
 from pages.components.frame import mistakes_said_later
 from pages.components.session import store
 
@@ -21,7 +22,7 @@ def marks(run: Run) -> None:
         with st.popover("Tags and note", icon=":material/sell:", key="run-marks"):
             _form(run)
         for tag in run.tags:
-            st.badge(words.plain(tag), color="gray")
+            badge(tag)
         if run.remark:
             st.markdown("  \n".join(words.plain(line) for line in run.remark.splitlines()), width="stretch")
 

@@ -7,7 +7,7 @@ import streamlit as st
 from engine import background, queue
 from engine.settings import settings
 from engine.store import Run
-from engine.store.line import MOVES
+from engine.store.line import MOVES, Move
 from pages.components import titles, words
 from pages.components.session import ask, move, owner, store
 
@@ -39,15 +39,24 @@ def waiting_card() -> None:
         st.markdown(f"**Queue** · {words.number_of(len(turns), 'run')} waiting for {words.number_of(len(slots), 'slot')}")
         if len(sessions) > 1:
             st.caption("Sessions take turns; first, up and down move a run among those of its own session.")
+        ends = _ends(turns)
         for turn in turns[:SHOWN]:
-            _row(turn, len(sessions) > 1)
+            _row(turn, len(sessions) > 1, ends)
         if len(turns) > SHOWN:
             with st.expander(f"{len(turns) - SHOWN} more"):
                 for turn in turns[SHOWN:]:
-                    _row(turn, len(sessions) > 1)
+                    _row(turn, len(sessions) > 1, ends)
 
 
-def _row(turn: queue.Turn, several: bool) -> None:
+def _ends(turns: list[queue.Turn]) -> dict[Move, set[str]]:
+    """Ids of the runs that are where a move would bring them already: the first and the last of their owner's that still wait."""
+    waiting = [turn.run for turn in turns if not turn.starting]
+    last = {run.owner: run.id for run in waiting}
+    first = {run.owner: run.id for run in reversed(waiting)}
+    return {"front": {*first.values()}, "up": {*first.values()}, "down": {*last.values()}}
+
+
+def _row(turn: queue.Turn, several: bool, ends: dict[Move, set[str]]) -> None:
     """One run that waits, with its buttons."""
     run = turn.run
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -57,9 +66,8 @@ def _row(turn: queue.Turn, several: bool) -> None:
         for where in MOVES:
             label, icon = LABELS[where]
             key = f"queue-{where}-{run.id}"
-            st.button(
-                label, icon=f":material/{icon}:", key=key, type="tertiary", disabled=turn.starting, on_click=move, args=(run.id, where)
-            )
+            idle = turn.starting or run.id in ends[where]
+            st.button(label, icon=f":material/{icon}:", key=key, type="tertiary", disabled=idle, on_click=move, args=(run.id, where))
         st.button("Cancel", icon=":material/close:", key=f"queue-stop-{run.id}", type="tertiary", on_click=ask, args=([run.id], "stop"))
 
 

@@ -91,6 +91,15 @@ def test_scripts_in_titles_tags_and_notes_are_letters(store: RunStore) -> None:
         assert not [sentence for sentence in told if acts(sentence)]
 
 
+def test_tags_are_shown_letter_by_letter(store: RunStore) -> None:
+    run = store.create(parse({"dataset": {"name": "toy"}}).model_dump(mode="json"))
+    store.edit(run.id, tags=["**b** :red[x]", "]\\[", "`c` [d](e)"])
+    shown = [re.fullmatch(r":gray-badge\[(.*)\]", text) for text in markdown(visited("pages/runs.py", run=run.id))]
+    badges = [found[1] for found in shown if found and found[1] != run.state]
+    assert [re.sub(r"\\(\W)", r"\1", text) for text in badges if "material" not in text] == store.get(run.id).tags
+    assert not [text for text in badges if re.search(r"(?<!\\)(\\\\)*[\[\]*`]", text)]
+
+
 SOUGHT = ["' OR '1'='1", "'; DROP TABLE runs; --", '" UNION SELECT * FROM runs --', "%", "(((((", "\\", "a" * 20_000]
 
 

@@ -13,7 +13,8 @@ from engine.errors import InputError
 from engine.store import Sweep
 from engine.sweeps import SweepConfig, Trial, best_of
 from engine.sweeps.report import preset_text, preset_values, preset_words
-from pages.components import draft, titles, words
+from pages.components import draft, titles
+from pages.components.cards import badge
 from pages.components.frame import say
 
 NAME = "sweep.preset"
@@ -29,7 +30,7 @@ def card(sweep: Sweep, config: SweepConfig, trials: Sequence[Trial], metric: str
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(f"**Best so far: setting {first.number}**", width="content")
             for path, value in first.settings.items():
-                st.badge(words.plain(titles.setting(path, value)), color="blue", help=f"`{path}`")
+                badge(titles.setting(path, value), "blue", f"`{path}`")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.page_link(
                 "pages/train.py",

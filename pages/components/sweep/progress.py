@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from engine.comparison import TooLittle
 from engine.store import Sweep
 from engine.sweeps import SweepConfig, Trial
 from engine.sweeps.analysis import best_so_far, ranked
@@ -81,4 +82,7 @@ def parallel(config: SweepConfig, trials: Sequence[Trial], metric: str) -> None:
 
 def importance(sweep: Sweep, metric: str) -> None:
     """Which fields tell in the metric: the one measure of it that Encore has, over the sweep's finished runs."""
-    compared.card(store().runs_of(sweep.id), metric, "validation", key="sweep-importance")
+    try:
+        compared.card(store().runs_of(sweep.id), metric, "validation", key="sweep-importance")
+    except TooLittle as error:
+        st.caption(words.plain(f"{error.why} More settings or seeds may tell: “Plan the same” begins such a sweep."))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.sweeps import Range, SweepConfig, Trial, Values
+from engine.sweeps import SweepConfig, Trial
 from engine.sweeps.analysis import Contour, contour, ends, is_log
 from pages.components import charts, linked, monitored, words
 from pages.components.cards import chart_card
@@ -28,10 +28,11 @@ def slices(config: SweepConfig, trials: Sequence[Trial], metric: str) -> None:
     for start in range(0, len(paths), 2):
         for place, path in zip(st.columns(2, gap="small"), paths[start : start + 2], strict=False):
             with place:
-                _slice(config.axes[path], path, finished, metric)
+                _slice(config, path, finished, metric)
 
 
-def _slice(axis: Values | Range, path: str, trials: Sequence[Trial], metric: str) -> None:
+def _slice(config: SweepConfig, path: str, trials: Sequence[Trial], metric: str) -> None:
+    axis = config.axes[path]
     known = [trial.settings[path] for trial in trials]
     values = np.array([trial.mean for trial in trials], float)
     names = [] if axis.ordered else [_said(value) for value in axis.choices or ()]
@@ -53,7 +54,7 @@ def _slice(axis: Values | Range, path: str, trials: Sequence[Trial], metric: str
         pd.DataFrame({"setting": order.astype(int), path: [plain(value) for value in known], metric: values}),
         key=f"sweep-slice-{path}",
         alt=f"Validation {monitored.title(metric)} of {len(trials)} settings by {path}",
-        caption="The other fields vary too; colours tell the order of asking.",
+        caption=f"{'The other fields vary too; colours' if len(config.axes) > 1 else 'Colours'} tell the order of asking.",
         height=HEIGHT,
     )
 
