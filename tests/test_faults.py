@@ -23,7 +23,7 @@ from tests.soak import SOAK
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes as POSIX does")]
 
-RUNS, KILLS, KINDS, EPOCHS = (30, 40, 10, 60) if SOAK else (3, 3, 2, 30)
+RUNS, KILLS, KINDS, EPOCHS = (30, 40, 10, 120) if SOAK else (3, 3, 2, 30)
 TRUE_WITHIN = 10.0 if SOAK else 30.0
 """Seconds in which a state has to be true again; beside other tests a new daemon takes longer to start."""
 SMALL = {
@@ -113,7 +113,7 @@ def test_an_adversary_changes_no_figure(lab, tmp_path, monkeypatch, capsys):
             ids.append(submitted(len(ids)))  # a fast machine is done before he is
         if goes_on:
             adversary.strike()
-        calm = time.monotonic() + adversary.draw.uniform(0.3, 2.5)
+        calm = time.monotonic() + adversary.draw.uniform(0.2, 1.5)
         while time.monotonic() < calm:
             background.ensure_daemon(command=lab.command())
             adversary.look()

@@ -1,10 +1,11 @@
-"""A run's curves in this tab: fetched once, then only what is new; thinned for drawing without losing peaks."""
+"""A run's curves: fetched once, then only what is new; thinned for drawing without losing peaks."""
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from pages.components.session import store
 
@@ -13,13 +14,20 @@ POINTS = 1000
 
 AXES = {"epoch": "epoch", "step": "optimizer step", "time": "training time (s)"}
 _COLUMN = {"epoch": "epoch", "step": "step", "time": "seconds"}
-_KEPT = "series"
+RUNS = 16
+"""Runs whose curves are kept, those that were looked at last."""
+_FRAMES: dict[tuple[str, str], pd.DataFrame] = {}
+_KEEPING = threading.Lock()
 
 
 def fetch(run_id: str) -> pd.DataFrame:
-    """All metric rows of a run so far (columns as RunStore.metrics); only rows from the last seen step on are read."""
-    kept_id, frame = st.session_state.get(_KEPT, (None, None))
-    if kept_id != run_id or frame is None or frame.empty:
+    """All metric rows of a run so far (columns as RunStore.metrics); only rows from the last seen step on are read.
+
+    One frame for all tabs, which nobody may change: a run of many epochs takes megabytes.
+    """
+    key = store().url, run_id
+    frame = _FRAMES.get(key)
+    if frame is None or frame.empty:
         frame = store().metrics(run_id)
     else:
         # The last step is read again: its later rows may have come since.
@@ -28,7 +36,11 @@ def fetch(run_id: str) -> pd.DataFrame:
         frame = pd.concat([frame[frame["step"] < last], new], ignore_index=True)
     # A look compares the names with one of them some fifty times: small numbers are compared faster than words.
     frame["name"] = frame["name"].astype("category")
-    st.session_state[_KEPT] = (run_id, frame)
+    with _KEEPING:
+        _FRAMES.pop(key, None)
+        _FRAMES[key] = frame
+        while len(_FRAMES) > RUNS:
+            del _FRAMES[next(iter(_FRAMES))]
     return frame
 
 
