@@ -146,7 +146,18 @@ def test_bars_by_activity_say_how_many_users_and_pairs_they_stand_for(monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.34, "0.3 s"), (3.21, "3.2 s"), (34, "34 s"), (70, "1 min 10 s"), (120, "2 min"), (7500, "2 h 5 min")]
+    ("seconds", "said"),
+    [
+        (0.34, "0.3 s"),
+        (3.21, "3.2 s"),
+        (34, "34 s"),
+        (70, "1 min 10 s"),
+        (120, "2 min"),
+        (7500, "2 h 5 min"),
+        (2.3 * 86_400, "2.3 days"),
+        (300 * 86_400, "300 days"),
+        (1e9, "32 years"),
+    ],
 )
 def test_durations_in_words(seconds, said):
     assert words.duration(seconds) == said

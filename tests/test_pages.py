@@ -540,3 +540,11 @@ def test_why_no_run_can_start_is_said_where_one_waits(store, monkeypatch):
     run = fill(store, "queued")
     for app in (visit(TRAIN, run=run.id), visit(TRAIN), visit("pages/start.py")):
         assert "The Dask scheduler tcp" in text(app) and "does not answer" in text(app)
+
+
+def test_the_engine_promises_a_start_at_once_only_where_nobody_waits(store, monkeypatch):
+    monkeypatch.setattr(background, "daemon_state", lambda *_: "ready")
+    monkeypatch.setattr(background, "trouble", lambda *_: None)
+    assert "Engine ready: a run starts at once." in text(visit("pages/start.py")).replace("\\", "")
+    fill(store, "queued")
+    assert "Engine ready: 1 run in the queue." in text(visit("pages/start.py")).replace("\\", "")

@@ -12,7 +12,7 @@ from engine.background.daemon import serve
 from engine.background.launch import daemon_alive, daemon_process, daemon_state, ensure_daemon, slots_now, trouble
 from engine.background.truth import reconcile
 from engine.errors import InputError
-from engine.store import Run, RunStore
+from engine.store import ACTIVE, Run, RunStore
 
 __all__ = ["attend", "daemon_alive", "daemon_process", "daemon_state", "ensure_daemon", "reconcile", "serve", "slots_now", "trouble"]
 
@@ -24,7 +24,7 @@ def attend(store: RunStore) -> list[Run]:
         The runs whose state has changed.
     """
     alive = daemon_alive()
-    if not alive and (store.sweeps(("running",)) or any(run.queue == "daemon" for run in store.list(states=("queued", "running")))):
+    if not alive and (store.sweeps(("running",)) or any(run.queue == "daemon" for run in store.list(states=ACTIVE))):
         try:
             # It goes on with what its predecessor lost.
             alive = ensure_daemon() != "down"

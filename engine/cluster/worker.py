@@ -20,7 +20,7 @@ from engine.babysitter import Job, babysit, warm
 from engine.cluster.room import RUN
 from engine.cluster.setting import MARK
 from engine.errors import InputError
-from engine.store import Run, RunStore
+from engine.store import ACTIVE, Run, RunStore
 from engine.store.migrations import VERSION
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def attend(parcel: dict[str, Any], run_id: str) -> None:
     _require_shared(job)
     store = _store(job.url, job.artifacts)
     run = _found(store, run_id)
-    if run is None or run.state not in ("queued", "running"):
+    if run is None or run.state not in ACTIVE:
         return
     adopted = run.process if run.state == "running" else None
     if adopted is not None and not (alive := processes.alive(adopted)):

@@ -14,7 +14,7 @@ from engine.commands.frame import JSON, main, open_store, print_json
 from engine.commands.options import assemble, configured
 from engine.errors import InputError
 from engine.settings import session_limit, settings
-from engine.store import GOES_ON, Run
+from engine.store import ACTIVE, GOES_ON, Run
 
 OWNER = "cli"
 """In the queue, all runs of the command line take turns with those of browsers as one session's."""
@@ -181,7 +181,7 @@ def _marks(run: Run) -> dict[str, Any]:
 
 def _tell(run: Run, as_json: bool) -> None:
     # Only what waits or runs has yet to do what it was asked to.
-    asked = f" and asked to {run.want}" if run.want != "run" and run.state in ("queued", "running") else ""
+    asked = f" and asked to {run.want}" if run.want != "run" and run.state in ACTIVE else ""
     click.echo(f"{run.name} ({run.id}) is {run.state}{asked}", err=as_json)
     if run.state == "queued" and (trouble := background.trouble()):
         click.echo(trouble, err=True)

@@ -17,7 +17,7 @@ from engine.datasets import is_path
 from engine.errors import InputError
 from engine.export.folder import figures
 from engine.spreadsheets import to_csv
-from engine.store import Run, RunStore
+from engine.store import ACTIVE, Run, RunStore
 from engine.store.database import to_json
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def converse(run_id: str, store: RunStore, client: MlflowClient) -> Iterator[Non
             client.log_batch(mlflow_id, tags=[RunTag(name, text) for name, text in new.items()])
             known |= new
             yield
-        ended = run.state not in ("queued", "running")
+        ended = run.state not in ACTIVE
         if ended and left:
             return
         if ended:  # and then another look, for to log a model takes long, and people write on runs and resume them
@@ -143,7 +143,7 @@ def _key(name: str) -> str:
 
 
 def _tell_status(run: Run, mlflow_id: str, client: MlflowClient) -> None:
-    if run.state in ("queued", "running"):
+    if run.state in ACTIVE:
         client.update_run(mlflow_id, status=STATUS[run.state])
     else:
         client.set_terminated(mlflow_id, STATUS[run.state], int(1000 * (run.finished or run.created)))

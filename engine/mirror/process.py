@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import OperationalError
 
 from engine.mirror.follow import VARIABLE, Place, place
-from engine.store import RunStore
+from engine.store import ACTIVE, RunStore
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,7 +118,7 @@ class Mirror:
     def active(self) -> bool:
         """Whether a run that is followed may still have something to tell."""
         try:
-            return any(run.id in self.talks for run in self.store.list(states=("queued", "running")))
+            return any(run.id in self.talks for run in self.store.list(states=ACTIVE))
         except OperationalError:
             return False
 

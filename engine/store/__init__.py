@@ -6,11 +6,13 @@ from engine.store.database import why_away
 from engine.store.integrity import faults, opened
 from engine.store.records import MetricRow
 from engine.store.rows import NO_CONFIG
-from engine.store.states import GOES_ON, STATES, STRIKES, Run, Wish
+from engine.store.states import ACTIVE, ENDED, GOES_ON, STATES, STRIKES, Run, Wish
 from engine.store.store import RunStore
 from engine.store.sweeps import SWEEP_STATES, Place, Sweep, TakenError, TrialRun
 
 __all__ = [
+    "ACTIVE",
+    "ENDED",
     "GOES_ON",
     "NO_CONFIG",
     "STATES",

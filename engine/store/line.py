@@ -13,6 +13,7 @@ from engine.errors import InputError
 from engine.store import tables
 from engine.store.database import Database
 from engine.store.rows import sound
+from engine.store.states import ACTIVE
 
 Move = Literal["front", "up", "down"]
 MOVES: tuple[Move, ...] = ("front", "up", "down")
@@ -124,7 +125,7 @@ class Line(Database):
             return
         if connection.dialect.name == "postgresql":  # where two that add a run at once see nothing of each other
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("encore_owner"), sa.func.hashtext(owner))))
-        query = sa.select(sa.func.count()).where(_RUN.owner == owner, _RUN.state.in_(("queued", "running")))
+        query = sa.select(sa.func.count()).where(_RUN.owner == owner, _RUN.state.in_(ACTIVE))
         active = connection.execute(query).scalar_one()
         if active >= limit:
             has = "1 run waiting or running, which is" if active == 1 else f"{active} runs waiting or running, and {limit} are"

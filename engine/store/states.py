@@ -13,6 +13,10 @@ from engine.errors import InputError
 from engine.processes import Identity
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "crashed")
+ACTIVE = ("queued", "running")
+"""States of runs that have a slot or wait for one: their rows may change without anybody's doing."""
+ENDED = ("finished", "stopped", "failed", "crashed")
+"""States that a run leaves only if a person asks it to go on."""
 GOES_ON = ("run", "step")
 """Wishes under which a run is trained: until its end, or until the end of one more epoch, and then paused."""
 STRIKES = 3

@@ -23,7 +23,7 @@ from engine.store import artifacts, marks, names, tables
 from engine.store.line import Line
 from engine.store.rows import run_of, usable
 from engine.store.shelf import Shelf
-from engine.store.states import GOES_ON, STATES, STRIKES, Run, Wish, answer
+from engine.store.states import ACTIVE, GOES_ON, STATES, STRIKES, Run, Wish, answer
 from engine.store.sweeps import Place, Sweeps
 
 Runs = list[Run]
@@ -268,7 +268,7 @@ class RunStore(Shelf, Line, Sweeps):
     def finish(self, run_id: str, state: str, *, summary: dict[str, Any] | None = None, error: str | None = None) -> None:
         """End the running attempt in `state`. What was wanted meanwhile wins: a daemon's run that paused or stopped while
         a person asked it to go on is queued again, and one that paused while a stop was asked is stopped."""
-        if state not in STATES or state in ("queued", "running"):
+        if state not in STATES or state in ACTIVE:
             raise ValueError(f"a run cannot end as '{state}'")
         missing = not self._written(run_id)
         ends: Any = state

@@ -16,7 +16,7 @@ from engine.errors import InputError
 from engine.store import names, tables
 from engine.store.database import Database
 from engine.store.rows import run_of, sound
-from engine.store.states import Run, answer
+from engine.store.states import ACTIVE, Run, answer
 
 SWEEP_STATES = ("running", "paused", "stopped", "finished", "failed")
 _SWEEP, _RUN = tables.sweeps.c, tables.runs.c
@@ -226,7 +226,7 @@ class Sweeps(Database):
         """Stop a run of a sweep, and keep after which epoch that was, and its metric then; nothing happens to one that has ended."""
 
         def change(connection: sa.Connection) -> None:
-            query = sa.select(*_RUN_COLUMNS).where(_RUN.id == run_id, _RUN.state.in_(("queued", "running", "paused"))).with_for_update()
+            query = sa.select(*_RUN_COLUMNS).where(_RUN.id == run_id, _RUN.state.in_((*ACTIVE, "paused"))).with_for_update()
             row = connection.execute(query).one_or_none()
             if row is not None:
                 run = run_of(row)
@@ -238,7 +238,7 @@ class Sweeps(Database):
 
 def _tell_runs(connection: sa.Connection, sweep_id: str, want: str) -> None:
     """Tell the runs of a sweep that can hear it; those that were pruned stay as they are."""
-    reached = ("paused", "stopped", "running") if want == "run" else ("queued", "running", "paused")
+    reached = ("paused", "stopped", "running") if want == "run" else (*ACTIVE, "paused")
     query = sa.select(*_RUN_COLUMNS).where(_RUN.sweep == sweep_id, _RUN.state.in_(reached)).with_for_update()
     for run in (run_of(row) for row in connection.execute(query).all()):
         if "pruned" not in (run.facts or {}) and (values := answer(run, want)):

@@ -34,7 +34,9 @@ class Values(_Part):
     @model_validator(mode="after")
     def _differ(self) -> Values:
         if len({format_value(value) for value in self.values}) < max(2, len(self.values)):
-            raise ValueError("a field that varies needs two different values or more, each of them once")
+            raise ValueError(
+                "a field that varies needs two different values or more, each of them once, with commas (of lists: semicolons) between them"
+            )
         if len(self.values) > MOST:
             raise ValueError(f"a field has at most {MOST:,} values, not {len(self.values):,}")
         return self

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import OperationalError
 
 from engine.errors import InputError
-from engine.store import Place, RunStore, Sweep, TakenError
+from engine.store import ACTIVE, Place, RunStore, Sweep, TakenError
 from engine.sweeps.config import SweepConfig
 from engine.sweeps.pruning import Watch
 from engine.sweeps.sampling import next_setting
-from engine.sweeps.trials import ACTIVE, OPEN, Trial, config_of, trials_of
+from engine.sweeps.trials import OPEN, Trial, config_of, trials_of
 
 PAUSE = 0.5
 """Seconds from one look to the next, where nothing happens."""

@@ -10,11 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.store import RunStore
+from engine.store import ACTIVE, RunStore
 from engine.sweeps.axes import Values
 from engine.sweeps.config import SweepConfig
 from engine.sweeps.sampling import frozen, new_study
-from engine.sweeps.trials import ACTIVE, Trial
+from engine.sweeps.trials import Trial
 
 if TYPE_CHECKING:
     import optuna

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 
 from engine.metrics import higher_is_better
-from engine.store import RunStore, Sweep, TrialRun
+from engine.store import ACTIVE, RunStore, Sweep, TrialRun
 from engine.sweeps.axes import Range, Values
 from engine.sweeps.config import SweepConfig, parse_sweep
 
 TRIAL_STATES = ("waiting", "running", "paused", "finished", "pruned", "stopped", "failed", "deleted")
 OPEN = ("waiting", "running", "paused")
 """States in which a trial's value is still to come."""
-ACTIVE = ("queued", "running")
-"""States of runs that have a slot, or wait for one."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from engine import disk
 from engine.errors import InputError
 from engine.files import drafts
 from engine.settings import Settings
-from engine.store import RunStore, artifacts, faults
+from engine.store import ENDED, RunStore, artifacts, faults
 
 KINDS = {
     "drafts": "left by processes that were killed while they wrote",
@@ -27,7 +27,6 @@ USUAL = ("drafts", "damaged", "cache")
 """What goes unless somebody asks for more: nobody would miss it."""
 DRAFT_SECONDS = 86_400
 DAY = 86_400
-_ENDED = ("finished", "stopped", "failed", "crashed")
 
 
 class Scrap(NamedTuple):
@@ -111,7 +110,7 @@ def _weights(store: RunStore, days: float | None) -> list[Scrap]:
     if days is None:
         raise InputError("Say of runs that ended how many days ago the weights can go, like --weights-older 30.")
     some = []
-    for run in store.list(states=_ENDED):
+    for run in store.list(states=ENDED):
         place = artifacts.folder(store.artifacts, run.id)
         if not run.starred and place.exists() and time.time() - (run.finished or run.created) > days * DAY:
             some.append(_scrap("weights", place, f"{run.name}, {run.state}"))

@@ -12,11 +12,10 @@ import streamlit as st
 from engine.metrics import definition
 from engine.reproduce.leak import leak
 from engine.reproduce.wording import OURS, difference, figures, own, printed
-from engine.store import Run
+from engine.store import ACTIVE, Run
 from engine.tables import FIGURES, Row, Table
 from pages.components import monitored, words
 from pages.components.cards import tile
-from pages.components.session import ACTIVE
 from pages.components.status import progress_words
 
 SYSTEMS = {

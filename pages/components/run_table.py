@@ -8,10 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from engine import background
-from engine.store import Run
+from engine.store import ACTIVE, Run
 from pages.components import compare, crowd, run_filters, run_rows, selection, titles, waiting, words
 from pages.components.frame import header, mistakes_as_sentences, mistakes_said_later, say_what_was_kept
-from pages.components.session import ACTIVE, ask, store
+from pages.components.session import ask, store
 from pages.components.share import share_buttons
 
 SECONDS = 2.0

@@ -15,13 +15,11 @@ from engine import background
 from engine.config import RunConfig
 from engine.errors import Damaged, InputError
 from engine.settings import session_limit, settings
-from engine.store import GOES_ON, Away, Run, RunStore, opened, why_away
+from engine.store import ACTIVE, GOES_ON, Away, Run, RunStore, opened, why_away
 from engine.store.line import Move
 from pages.components.frame import mistakes_said_later, say
 
 RESTORE = ".venv/bin/python -m engine store restore BACKUP.zip"
-ACTIVE = ("queued", "running")
-"""States in which a run's rows may still change without anybody's doing."""
 
 
 def store() -> RunStore:

@@ -15,6 +15,7 @@ from engine.store import Run
 from pages.components import monitored, series, titles, waiting, words
 from pages.components.cards import small, tile
 from pages.components.frame import say
+from pages.components.session import store
 
 BADGES: dict[str, tuple[Any, str]] = {
     "queued": ("gray", ":material/schedule:"),
@@ -26,7 +27,7 @@ BADGES: dict[str, tuple[Any, str]] = {
     "crashed": ("red", ":material/heart_broken:"),
 }
 ENGINE = {
-    "ready": "engine ready: a run starts at once",
+    "ready": "engine ready",
     "starting": "starting the engine",
     "down": "the engine starts with the run",
 }
@@ -101,7 +102,12 @@ def _waiting(run: Run) -> str:
 
 def engine_words() -> str:
     """What may be said of the background engine as it is now; not yet plain."""
-    return background.trouble() or ENGINE[background.daemon_state()]
+    if trouble := background.trouble():
+        return trouble
+    state, line = background.daemon_state(), store().counts()["queued"]
+    if state != "ready":
+        return ENGINE[state]
+    return f"{ENGINE[state]}: " + (f"{words.number_of(line, 'run')} in the queue" if line else "a run starts at once")
 
 
 def seconds_per_epoch(run: Run, frame: pd.DataFrame) -> float | None:

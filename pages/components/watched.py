@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.store import Run
+from engine.store import ACTIVE, Run
 from pages.components import titles, words
-from pages.components.session import ACTIVE, store
+from pages.components.session import store
 
 AGO = 5
 SHOWN = 10

@@ -9,7 +9,7 @@ from pages.components.discreet import discreet
 
 
 def duration(seconds: float) -> str:
-    """0.34 → "0.3 s", 34 → "34 s", 70 → "1 min 10 s", 7500 → "2 h 5 min"."""
+    """0.34 → "0.3 s", 34 → "34 s", 70 → "1 min 10 s", 7500 → "2 h 5 min", 200_000 → "2.3 days", 10**9 → "32 years"."""
     if seconds < 10:
         return f"{seconds:.1g} s" if seconds < 1 else f"{seconds:.1f} s"
     whole = round(seconds)
@@ -17,7 +17,10 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    days = whole / 86_400
+    return f"{days:.1f} days" if days < 100 else f"{days:,.0f} days" if days < 730 else f"{days / 365.25:,.0f} years"
 
 
 def count(number: int) -> str:
