@@ -4,7 +4,7 @@
 
 Fills a store with so many finished runs of so many epochs, starts the app and the training runs, and opens the sessions. Each walks from
 page to page by a seeded plan, stays for 15 to 45 seconds, and obeys the pages' own looking-again, as a browser does; a tick that comes
-while the former is still being answered is left out. Every tenth walk closes its tab and opens a new one.
+while the former is still being answered is left out. Before one walk in ten, by chance, a tab is closed and a new one opened.
 
 Prints as JSON: the seconds from a request to the end of its script (median, 95th percentile, slowest) for pages and for looking again,
 after the warm-up and, on a line of its own, within it, when all tabs are opened one after another; errors at any time (exceptions and
@@ -53,6 +53,8 @@ WARM_UP = 0.2
 """Share of the time that is the warm-up: in its first half the tabs are opened."""
 STAYS = (15.0, 45.0)
 """Seconds on a page."""
+CLOSES = 0.1
+"""How often a tab is closed before the next page."""
 ANSWER_WITHIN = 60.0
 AGAIN = ", looking again"
 WHILE_WARMING = "everything, in the warm-up"
@@ -88,13 +90,11 @@ class Session:
 
     async def walk(self, plan: random.Random, addresses: list[str], until: float) -> None:
         """Goes from page to page until the end."""
-        walks = 0
         try:
             while time.monotonic() < until:
-                if self.socket is None or walks % 10 == 9:
+                if self.socket is None or plan.random() < CLOSES:
                     await self.close()
                     self.socket = await connect(self.url, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
-                walks += 1
                 page, _, query = plan.choice(addresses).partition("?")
                 await self.ask(page, query)
                 await self.stay(page, query, min(until, time.monotonic() + plan.uniform(*STAYS)))

@@ -1,9 +1,9 @@
 """Encore's engine: everything but the pages. It never imports streamlit.
 
 Data flows one way, and a module imports only from its left (tests/test_layers.py holds that):
-errors, settings, files, seals, processes, disk, spreadsheets → interactions → datasets → preprocessing → splits → groups → profile →
-losses, metrics → models → config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training → store →
-pace → endings → paired → comparison → footprint → experiment → pinned, facts → export, mirror → runs → presets → upkeep →
+errors, settings, files, seals, processes, disk, spreadsheets → interactions → gathering → datasets → preprocessing → splits → groups →
+profile → losses, metrics → models → config → devices, noise, plan, optimizers, passes → evaluation → judging, pairwise → training →
+store → pace → endings → paired → comparison → footprint → experiment → pinned, facts → export, mirror → runs → presets → upkeep →
 sweeps → ready → babysitter → cluster → background → queue → tables → item_map → decomposition → reproduce → explain → recommendations →
 lessons → bench → commands → __main__
 """

@@ -17,7 +17,8 @@ import pytest
 from engine import datasets
 from engine.datasets import DatasetConfig, cache, load, table
 from engine.datasets.cache import cached
-from engine.interactions import Interactions, from_frame
+from engine.gathering import from_frame
+from engine.interactions import Interactions
 
 ML_1M = {
     "ratings.dat": "1::1193::5::978300760\n2::661::3::978302109\n2::1193::4::978298413\n2::1193::4::978298414\n",

@@ -17,7 +17,7 @@ from engine.datasets.synthetic import SyntheticParameters, generate
 from engine.decomposition import decompose_dataset, factors, item_map, rank_curve, spectrum, write_factors
 from engine.errors import InputError
 from engine.evaluation import choose_rank, predict
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.item_map import neighbours
 from engine.models import BiasConfig, svd
 from engine.models.baselines import Bias

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from engine import evaluation
 from engine.evaluation import LeakError, Predictions, by_activity, choose_rank, evaluate_ranking, evaluate_ratings, judge, predict, rates
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.models import MeanConfig, PopularityConfig, SVDConfig
 from engine.models.baselines import Mean, Popularity
 from engine.models.contract import ClosedForm

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from engine.config import format_value, parse_value
 from engine.datasets import DatasetConfig, load
 from engine.errors import InputError
+from engine.gathering import from_frame
 from engine.groups import GroupConfig, check_group, group_of_users, restrict
-from engine.interactions import from_frame
 from engine.splits import (
     FOLD_IN,
     TEST,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from engine import interactions
 from engine.datasets import DatasetConfig, load
 from engine.errors import InputError, unknown
-from engine.interactions import Interactions, from_columns, from_frame
+from engine.gathering import from_columns, from_frame
+from engine.interactions import Interactions
 
 ROWS = [("b", 10, 3.0, 100), ("a", 2, 0.0, 50), ("b", 2, 5.0, 70), ("a", 10, 4.0, 60), ("b", 10, 1.0, 90)]
 

@@ -18,7 +18,7 @@ from engine.commands import main
 from engine.config import parse
 from engine.datasets import toy
 from engine.errors import InputError
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.item_map import MOST, described, distances, item_map, neighbours, principal, two_factors
 from engine.models import MODELS, build
 

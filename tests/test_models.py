@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.config import parse
 from engine.errors import InputError
 from engine.evaluation import recommend
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.models import MODELS, AutoencoderConfig, BiasConfig, SVDConfig, build
 from engine.models.autoencoder import Autoencoder
 from engine.models.baselines import Bias, Mean, Popularity

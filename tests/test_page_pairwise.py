@@ -249,7 +249,7 @@ def test_sets_of_questions_are_answered_each_for_itself():
         def scorer(self, visible):
             return lambda users: np.tile(self.scores, (len(users), 1))
 
-    from engine.interactions import from_frame
+    from engine.gathering import from_frame
     from engine.splits import LABELS, Split
 
     data = from_frame("few", pd.DataFrame([(0, 0), (1, 0), (0, 1), (1, 2), (2, 0), (2, 3)], columns=["user", "item"]).assign(rating=1.0))

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from engine import pairwise
 from engine.errors import InputError
 from engine.evaluation import evaluate_ranking
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.models import MODELS, MeanConfig, PopularityConfig
 from engine.models.baselines import Mean, Popularity
 from engine.pairwise import pairwise_draws, read_pairs, right_difference, sampler_facts, score_pairs, share_right

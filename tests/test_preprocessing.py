@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from engine.errors import InputError
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.preprocessing import PreprocessingConfig, preprocess
 
 CHAIN = from_frame(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from engine.datasets import synthetic, toy
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.profile import TAIL_POINTS, item_table, later_training_share, over_time, profile, rating_counts, split_parts, tail
 from engine.splits import LABELS, LastOptions, RandomOptions, Split, TimeOptions, UsersOptions, make_split
 

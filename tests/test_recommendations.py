@@ -13,7 +13,7 @@ from engine.config import merge, parse
 from engine.errors import InputError
 from engine.evaluation import evaluate_ratings, recommend
 from engine.explain import explain
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.metrics import rmse_difference
 from engine.recommendations import (
     SVD,

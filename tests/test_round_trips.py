@@ -34,7 +34,7 @@ from engine.config import KIND_FIELDS, RunConfig, differences, fields, merge, pa
 from engine.datasets.cache import cached
 from engine.decomposition import factors, write_factors
 from engine.errors import InputError
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.models import SVDConfig
 from engine.models.svd import SVD
 from engine.reproduce import results as kept_results

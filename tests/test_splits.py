@@ -12,7 +12,7 @@ from engine import interactions
 from engine.config import parse
 from engine.datasets import DatasetConfig, load
 from engine.errors import InputError
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.splits import (
     FOLD_IN,
     LABELS,

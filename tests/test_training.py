@@ -10,7 +10,7 @@ import torch
 
 from engine.config import ObjectiveConfig, RefeedConfig, TrainingConfig
 from engine.evaluation import evaluate_ratings
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.losses import in_sum, per_rating, per_row, squared_error
 from engine.models import AutoencoderConfig
 from engine.models.autoencoder import Autoencoder

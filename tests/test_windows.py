@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.config import flatten, format_value, merge, parse, parse_value, read_toml, to_toml
 from engine.datasets import DatasetConfig, load
 from engine.errors import InputError
-from engine.interactions import from_frame
+from engine.gathering import from_frame
 from engine.splits import (
     OUT,
     TEST,

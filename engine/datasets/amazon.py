@@ -7,7 +7,8 @@ from engine.datasets.reading import Reading
 from engine.datasets.rows import Meter, Progress
 from engine.datasets.sources import Published, load_published
 from engine.datasets.table import read_ratings
-from engine.interactions import Interactions, from_frame
+from engine.gathering import from_frame
+from engine.interactions import Interactions
 
 _FILE = "ratings_Apps_for_Android.csv"
 # The publisher gives no checksum, so the file is not fetched from here.

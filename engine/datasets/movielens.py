@@ -16,7 +16,8 @@ from engine.datasets.archives import LARGEST_WHOLE, Source
 from engine.datasets.packed import Bounded
 from engine.datasets.rows import UNREADABLE, Meter, Progress, read_columns
 from engine.datasets.sources import Published, find, load_published
-from engine.interactions import Interactions, from_columns
+from engine.gathering import from_columns
+from engine.interactions import Interactions
 
 _SITE = "https://files.grouplens.org/datasets/movielens"
 _CSV = (("ratings.csv",), ("ratings.csv", "movies.csv"))

@@ -13,7 +13,8 @@ from engine.datasets.archives import Source
 from engine.datasets.rows import UNREADABLE, Gathered, Meter, Progress, typed
 from engine.datasets.sources import Published, load_published
 from engine.errors import InputError
-from engine.interactions import Interactions, from_columns
+from engine.gathering import from_columns
+from engine.interactions import Interactions
 
 COMBINED = tuple(f"combined_data_{number}.txt" for number in range(1, 5))
 _TREE = ("", "download/")

@@ -23,7 +23,8 @@ from engine.datasets.reading import GUESS_ALL, Reading
 from engine.datasets.texts import Misfits, fields_instead
 from engine.datasets.times import times
 from engine.errors import InputError
-from engine.interactions import Interactions, from_frame
+from engine.gathering import from_frame
+from engine.interactions import Interactions
 
 
 @dataclass(frozen=True, eq=False)

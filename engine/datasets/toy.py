@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from engine.interactions import Interactions, from_frame
+from engine.gathering import from_frame
+from engine.interactions import Interactions
 
 # 0 means "not rated".
 MATRIX = np.array(

@@ -22,7 +22,8 @@ from engine.datasets.reading import GUESS_ALL, Reading
 from engine.datasets.table import read_ratings
 from engine.errors import InputError, unknown
 from engine.files import replacing, sync
-from engine.interactions import Interactions, from_frame
+from engine.gathering import from_frame
+from engine.interactions import Interactions
 from engine.settings import Settings, settings
 
 PREFIX = "upload:"
