@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/load.py [--sessions 50] [--minutes 10] [--runs 200] [--epochs 1000] [--training 4] [--docs]
 
-Fills a store with so many finished runs of so many epochs, starts the app and the training runs, and opens the sessions. Each walks from
-page to page by a seeded plan, stays for 15 to 45 seconds, and obeys the pages' own looking-again, as a browser does; a tick that comes
-while the former is still being answered is left out. Before one walk in ten, by chance, a tab is closed and a new one opened.
+Fills a store with so many finished runs of so many epochs, starts the app and the training runs, and opens the sessions. Together
+they begin with every page there is. Then each walks from page to page by a seeded plan, stays for 15 to 45 seconds, and obeys the
+pages' own looking-again, as a browser does; a tick that comes while the former is still being answered is left out. Before one walk
+in ten, by chance, a tab is closed and a new one opened.
 
 Prints as JSON: the seconds from a request to the end of its script (median, 95th percentile, slowest) for pages and for looking again,
 after the warm-up and, on a line of its own, within it, when all tabs are opened one after another; errors at any time (exceptions and
@@ -88,16 +89,18 @@ class Session:
         self.due: dict[str, float] = {}
         self.part = False
 
-    async def walk(self, plan: random.Random, addresses: list[str], until: float) -> None:
+    async def walk(self, plan: random.Random, addresses: list[str], first: str, until: float) -> None:
         """Goes from page to page until the end."""
+        address = first
         try:
             while time.monotonic() < until:
                 if self.socket is None or plan.random() < CLOSES:
                     await self.close()
                     self.socket = await connect(self.url, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
-                page, _, query = plan.choice(addresses).partition("?")
+                page, _, query = address.partition("?")
                 await self.ask(page, query)
                 await self.stay(page, query, min(until, time.monotonic() + plan.uniform(*STAYS)))
+                address = plan.choice(addresses)
         except (ConnectionClosed, OSError, TimeoutError) as error:
             self.seen.errors[f"connection: {type(error).__name__}"] += 1
         await self.close()
@@ -240,7 +243,7 @@ async def crowd(address: str, addresses: list[str], sessions: int, seconds: floa
 
     async def one(number: int) -> None:
         await asyncio.sleep(number * seconds / 10 / sessions)
-        await Session(address, seen).walk(random.Random(number), addresses, until)
+        await Session(address, seen).walk(random.Random(number), addresses, addresses[number % len(addresses)], until)
 
     await asyncio.gather(watched(server, seen, until), *(one(number) for number in range(sessions)))
     return seen

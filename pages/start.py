@@ -99,15 +99,16 @@ def recent() -> None:
 
 def row(run: Run) -> None:
     """One run in the list."""
-    name, state, data, result, when = st.columns([1.5, 1, 2, 2, 1], vertical_alignment="center")
-    name.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
-    with state:
-        state_badge(run)
-    data.caption(words.plain(titles.dataset_title(titles.dataset_of(run))))
     metric = monitored.metric(run)
     test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get(metric)
-    result.caption(f"test {monitored.title(metric)} {test:.4f}" if test is not None else progress_words(run))
-    when.caption(ago(run.created))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width=200):
+            st.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
+        with st.container(width=100):
+            state_badge(run)
+        st.caption(words.plain(titles.dataset_title(titles.dataset_of(run))), width=160)
+        st.caption(f"test {monitored.title(metric)} {test:.4f}" if test is not None else progress_words(run), width=160)
+        st.caption(ago(run.created), width="content")
 
 
 with mistakes_as_sentences():

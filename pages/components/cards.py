@@ -12,7 +12,7 @@ import streamlit as st
 from engine.spreadsheets import to_csv
 from pages.components import charts, words
 
-TILE = 146
+TILE = 144
 """Width in pixels of a tile that stands in a row of its like."""
 
 
@@ -20,7 +20,8 @@ def tile(label: str, value: str, note: str = "", meaning: str | None = None, *, 
     """A number with its name and a note below; unlike st.metric it breaks lines instead of cutting them.
 
     Args:
-        fills: it takes the width of its place; otherwise as many stand in a row as fit.
+        fills: it takes the width of its place; otherwise as many stand in a row as fit. Not inside a column: Streamlit 1.67 draws
+            the second row of such tiles there over what follows.
     """
     with st.container(border=True, height="stretch", width="stretch" if fills else TILE, gap=None):
         st.caption(label, help=meaning)

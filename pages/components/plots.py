@@ -149,7 +149,9 @@ def plane(series: Sequence[Dots], *, x_name: str, y_name: str, scale: tuple[str,
     option["grid"] |= {"left": 40}
     option["yAxis"] |= {"nameGap": 40, "nameTextStyle": {"fontSize": 11, "color": colours["grey"]}}
     zero = {"silent": True, "symbol": "none", "label": {"show": False}, "lineStyle": {"color": colours["grey"], "type": "solid"}}
-    option["series"] = [_dots(one, colours) for one in series]
+    x = np.concatenate([one.x for one in series])
+    left, right = np.linspace(x.min(), x.max(), 4)[1:3].tolist() if len(x) else (0.0, 0.0)
+    option["series"] = [_dots(one, colours, left, right) for one in series]
     option["series"][0]["markLine"] = {**zero, "data": [{"xAxis": 0}, {"yAxis": 0}]}
     option["dataZoom"] = [
         {"type": "inside", "xAxisIndex": 0, "filterMode": "none"},
@@ -184,7 +186,8 @@ def plane(series: Sequence[Dots], *, x_name: str, y_name: str, scale: tuple[str,
     return option
 
 
-def _dots(one: Dots, colours: dict[str, str]) -> dict[str, Any]:
+def _dots(one: Dots, colours: dict[str, str], left: float, right: float) -> dict[str, Any]:
+    """The series; labels of what lies left of `left` or right of `right` stand towards the middle, where a narrow picture has room."""
     points: list[dict[str, Any]] = [
         {"value": [_short(x), _short(y), *([] if one.values is None else [_short(one.values[place])])], "name": one.texts[place]}
         for place, (x, y) in enumerate(zip(one.x.tolist(), one.y.tolist(), strict=True))
@@ -195,9 +198,9 @@ def _dots(one: Dots, colours: dict[str, str]) -> dict[str, Any]:
     else:
         option["itemStyle"] = {"opacity": 0.25 if one.faint else 0.7, **({} if one.values is not None else {"color": colours[one.colour]})}
     if one.labels is not None:
-        for point, label in zip(points, one.labels, strict=True):
-            point["label"] = {"show": bool(label), "formatter": label}
-        option["label"] = {"show": True, "position": "top", "fontSize": 11, "color": colours["ink"]}
+        for point, label, x in zip(points, one.labels, one.x.tolist(), strict=True):
+            point["label"] = {"show": bool(label), "formatter": label, "position": "right" if x < left else "left" if x > right else "top"}
+        option["label"] = {"show": True, "fontSize": 11, "color": colours["ink"], "textBorderColor": colours["paper"], "textBorderWidth": 3}
         option["labelLayout"] = {"hideOverlap": True}
         option["z"] = 5
     return option

@@ -20,6 +20,8 @@ from pages.components.marks import SPAN
 HEIGHT = 440
 AXES = 6
 """Settings that are drawn until somebody chooses others."""
+LEVEL = 4
+"""So many axes have room for names that lie level; those of more are tilted."""
 
 
 def parallel(chosen: Sequence[Run], shown: Sequence[Run]) -> None:
@@ -83,7 +85,7 @@ def option(names: Sequence[str], table: pd.DataFrame, axes: Sequence[str], metri
             "right": 64,
             "top": 64,
             "bottom": 24,
-            "parallelAxisDefault": {"nameTextStyle": ink, "axisLabel": number, "nameGap": 14, "nameRotate": 14},
+            "parallelAxisDefault": {"nameTextStyle": ink, "axisLabel": number, "nameGap": 14, "nameRotate": 14 if len(each) > LEVEL else 0},
         },
         "parallelAxis": each,
         "tooltip": {"trigger": "item", "formatter": "{a}", "confine": True},

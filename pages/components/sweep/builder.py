@@ -151,17 +151,20 @@ def _start_card(recent: Sequence[Run]) -> None:
 
 
 def _outlook(planned: SweepConfig, found: Outlook) -> None:
-    with st.container(horizontal=True, gap="small"):
+    first, second, third, _ = st.columns(4, gap="small")
+    with first:
         left = f"{words.number_of(found.left_out, 'impossible combination')} left out" if found.left_out else ""
         many = "–" if found.settings is None else f"{found.settings:,}"
-        tile("settings", many, left or ("as many as the time allows" if found.settings is None else ""), found.why or None, fills=False)
+        tile("settings", many, left or ("as many as the time allows" if found.settings is None else ""), found.why or None)
+    with second:
         repeats = f"{planned.repeats} each" if planned.repeats > 1 else "one each"
-        tile("runs", "–" if found.runs is None else f"{found.runs:,}", repeats, fills=False)
-        if found.seconds is not None:
+        tile("runs", "–" if found.runs is None else f"{found.runs:,}", repeats)
+    if found.seconds is not None:
+        with third:
             at_most = "at most " if planned.pruner != "none" or planned.minutes else ""
             by = "" if found.by is None else f"{'by' if found.alike else 'roughly, by'} {words.plain(found.by.name)}"
             meaning = "Training and judging of all runs, as many side by side as the machine has slots, going by earlier runs."
-            tile("time", f"{at_most}{words.duration(found.seconds)}", by, meaning, fills=False)
+            tile("time", f"{at_most}{words.duration(found.seconds)}", by, meaning)
     for sentence in found.remarks:
         say("warning", sentence, icon="info")
 
