@@ -24,7 +24,7 @@ SECOND = 1.0
 BEGINNING = 0.3
 """Seconds between two looks until the first epochs are done: that is when a person waits for something to happen."""
 LOG_LINES = 8
-_FROZEN, _LOOKED = "frozen", "looked"
+_FROZEN, _LOOKED, _SHOWN = "frozen", "looked", "shown"
 
 
 def panel(run: Run, draft: RunConfig | None, shape: tuple[int, int] | None) -> None:
@@ -75,13 +75,13 @@ def _turn(run_id: str, drawn: tuple[str, str, float | None], draft: RunConfig | 
 
 
 def _frame(run: Run) -> pd.DataFrame:
-    """The run's curves; those of a moment ago while they are frozen."""
-    if st.session_state.get(_FROZEN) and _FROZEN + ".frame" in st.session_state:
-        kept_id, frame = st.session_state[_FROZEN + ".frame"]
-        if kept_id == run.id:
-            return frame
+    """The run's curves; up to where they were last shown while they are frozen."""
     frame = series.fetch(run.id)
-    st.session_state[_FROZEN + ".frame"] = (run.id, frame)
+    # The step and not the curves: each tab would keep megabytes of its own.
+    shown_id, step = st.session_state.get(_SHOWN, ("", 0))
+    if st.session_state.get(_FROZEN) and shown_id == run.id:
+        return frame[frame["step"] <= step]
+    st.session_state[_SHOWN] = run.id, series.last_step(frame)
     return frame
 
 

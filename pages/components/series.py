@@ -31,9 +31,9 @@ def fetch(run_id: str) -> pd.DataFrame:
         frame = store().metrics(run_id)
     else:
         # The last step is read again: its later rows may have come since.
-        last = int(frame["step"].iloc[-1])
+        last = last_step(frame)
         new = store().metrics(run_id, after_step=last - 1)
-        frame = pd.concat([frame[frame["step"] < last], new], ignore_index=True)
+        frame = pd.concat([frame.iloc[: frame["step"].searchsorted(last)], new], ignore_index=True)
     # A look compares the names with one of them some fifty times: small numbers are compared faster than words.
     frame["name"] = frame["name"].astype("category")
     with _KEEPING:
@@ -42,6 +42,11 @@ def fetch(run_id: str) -> pd.DataFrame:
         while len(_FRAMES) > RUNS:
             del _FRAMES[next(iter(_FRAMES))]
     return frame
+
+
+def last_step(frame: pd.DataFrame) -> int:
+    """The step of the latest row; -1 where there is none."""
+    return int(frame["step"].iloc[-1]) if len(frame) else -1
 
 
 def line(frame: pd.DataFrame, name: str, axis: str) -> tuple[np.ndarray, np.ndarray]:
