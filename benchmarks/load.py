@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/load.py [--sessions 50] [--minutes 10] [--runs 200] [--epochs 1000] [--training 4] [--docs]
 
-Fills a store with so many finished runs of so many epochs, starts the app and the training runs, and opens the sessions. Together
-they begin with every page there is. Then each walks from page to page by a seeded plan, stays for 15 to 45 seconds, and obeys the
-pages' own looking-again, as a browser does; a tick that comes while the former is still being answered is left out. Before one walk
-in ten, by chance, a tab is closed and a new one opened.
+Fills a store with so many finished runs of so many epochs, starts the app and the training runs, and opens the sessions. Together,
+where they are enough, they begin with every page there is. Then each walks from page to page by a seeded plan, stays for 15 to 45
+seconds, and obeys the pages' own looking-again, as a browser does; a tick that comes while the former is still being answered is left
+out. Before one walk in ten, by chance, a tab is closed and a new one opened.
 
 Prints as JSON: the seconds from a request to the end of its script (median, 95th percentile, slowest) for pages and for looking again,
 after the warm-up and, on a line of its own, within it, when all tabs are opened one after another; errors at any time (exceptions and
@@ -55,7 +55,7 @@ WARM_UP = 0.2
 STAYS = (15.0, 45.0)
 """Seconds on a page."""
 CLOSES = 0.1
-"""How often a tab is closed before the next page."""
+"""Share of pages before which a tab is closed."""
 ANSWER_WITHIN = 60.0
 AGAIN = ", looking again"
 WHILE_WARMING = "everything, in the warm-up"
@@ -220,9 +220,9 @@ def training(home: Path, number: int) -> Iterator[list[str]]:
 
 
 def places(live_runs: list[str], model: str, finished: list[str]) -> list[str]:
-    """What people look at; the live page as often as everything else together."""
+    """What people look at; the live page about as often as everything else together."""
     live = [f"train?run={run}" for run in live_runs]
-    looks = ["", "data", "data?dataset=synthetic", "train", "svd", "reproduce", "speed", "learn"]
+    looks = ["", "data", "data?dataset=synthetic", "train", "sweep", "svd", "reproduce", "speed", "learn"]
     looks += ["runs", f"runs?runs={','.join(finished[:5])}", f"runs?runs={','.join(finished[:2])}&compare=settings"]
     looks += [f"recommend?run={model}", f"items?items_of={model}", f"pairwise?run={model}"]
     looks += [f"learn?lesson={name}" for name in lessons()]

@@ -13,7 +13,7 @@ from engine.datasets import listing
 from engine.errors import InputError, unknown
 from engine.reproduce import wording
 from engine.reproduce.results import FOLDER
-from engine.store import Run
+from engine.store import RESUMABLE, Run
 from engine.tables import Table, tables
 from engine.tables import table as table_named
 from pages.components import linked, query, reproduced, reproduced_chart, reproduced_overview, titles, words
@@ -29,7 +29,6 @@ CHANCE = (
     "95 % interval of our mean is not distinguishable."
 )
 STALE = "Figures measured under other settings than the rows have now: {}. They decide no conclusion, and go once the rows are run."
-RESUMABLE = ("paused", "stopped", "crashed")
 TICK = 2.0
 MOST_SEEDS = 10
 # The table that one sees first: it has published figures in every row.
@@ -196,8 +195,8 @@ def _startable(lacking: list[tuple[Any, int, RunConfig]], runs: dict[tuple[str, 
     found = []
     for row, seed, config in lacking:
         run = runs.get((row.name, seed))
-        if run is None or run.state in (*RESUMABLE, "failed"):
-            found.append((config, run if run is not None and run.state in RESUMABLE else None))
+        if run is None or run.state in RESUMABLE:
+            found.append((config, run if run is not None and run.state != "failed" else None))
     return found
 
 

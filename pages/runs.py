@@ -6,11 +6,11 @@ import streamlit as st
 
 from engine.config import parse
 from engine.errors import InputError
-from engine.store import Run
+from engine.store import ACTIVE, Run
 from pages.components import charts, disk_fold, query, run_filters, run_marks, run_page, run_table, words
 from pages.components.form import describe
 from pages.components.frame import header, mistakes_as_sentences, say, through_dashboard
-from pages.components.session import ACTIVE, look_at
+from pages.components.session import look_at
 from pages.components.share import share_buttons
 
 _COMPARED = ("a", "axes", "b", "log", "metric", "seeds", "setting", "smooth", "train", "x")

@@ -101,14 +101,12 @@ def row(run: Run) -> None:
     """One run in the list."""
     metric = monitored.metric(run)
     test = ((run.summary or {}).get("metrics", {}).get("test") or {}).get(metric)
+    result = f"test {monitored.title(metric)} {test:.4f}" if test is not None else progress_words(run)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        with st.container(width=200):
-            st.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
-        with st.container(width=100):
-            state_badge(run)
-        st.caption(words.plain(titles.dataset_title(titles.dataset_of(run))), width=160)
-        st.caption(f"test {monitored.title(metric)} {test:.4f}" if test is not None else progress_words(run), width=160)
-        st.caption(ago(run.created), width="content")
+        st.page_link(TRAIN, label=run.name, icon=":material/show_chart:", query_params={"run": run.id})
+        state_badge(run)
+        parts = (titles.dataset_title(titles.dataset_of(run)), result, ago(run.created))
+        st.caption(words.plain(" · ".join(parts)), width="content")
 
 
 with mistakes_as_sentences():

@@ -90,7 +90,7 @@ def test_a_link_makes_the_plan_and_the_plan_the_link():
     [
         ({"vary.model.droput": "0, 0.5"}, "Did you mean 'model.dropout'?"),
         ({"vary.model.dropout": "0, 7"}, "model.dropout): input should be less than 1"),
-        ({"vary.model.dropout": "0/0.5"}, "needs two different values or more, each of them once, with commas"),
+        ({"vary.model.dropout": "0/0.5"}, "needs two different values or more, each of them once, with commas between them"),
         ({"vary.training.lr": "0..1 log"}, "begins above 0"),
         ({"vary.training.lr": "1e-320..1 log step 10"}, "begins above 0"),
         ({"vary.training.epochs": "1..1e300"}, "numbers go up to"),

@@ -545,7 +545,10 @@ def test_why_no_run_can_start_is_said_where_one_waits(store, monkeypatch):
 def test_the_engine_promises_a_start_at_once_only_where_nobody_waits(store, monkeypatch):
     monkeypatch.setattr(background, "daemon_state", lambda *_: "ready")
     monkeypatch.setattr(background, "trouble", lambda *_: None)
+    monkeypatch.setattr(background, "slots_now", lambda *_: ("cpu/1",))
     assert "Engine ready: a run starts at once." in text(visit("pages/start.py")).replace("\\", "")
+    fill(store, "running")
+    assert "Engine ready: a run starts when a slot is free." in text(visit("pages/start.py")).replace("\\", "")
     fill(store, "queued")
     assert "Engine ready: 1 run in the queue." in text(visit("pages/start.py")).replace("\\", "")
 
@@ -555,23 +558,10 @@ def test_frozen_curves_end_where_they_were_last_shown(store):
     app = visit(TRAIN, run=run.id)
     app.toggle(key="frozen").set_value(True)
     sound(app.run())
-    store.add_metrics(run.id, [MetricRow(90, "train/loss", 0.0123, 9, 18.0)])
+    store.add_metrics(run.id, [MetricRow(80, "validation/ndcg", 0.5, 8, 16.0), MetricRow(90, "train/loss", 0.0123, 9, 18.0)])
     losses = []
     for frozen in (True, False):
         app.toggle(key="frozen").set_value(frozen)
         losses.append([element.value for element in sound(app.run()).header])
     assert "0.1250" in losses[0] and "0.0123" not in losses[0]
     assert "0.0123" in losses[1]
-
-
-@pytest.mark.parametrize("last", [0, 1, 3])
-def test_curves_are_read_on_from_their_last_step(store, last):
-    run = store.create(RunConfig().model_dump(mode="json"))
-    rows = [MetricRow(step, name, step + place / 10, step, step) for step in range(1, 5) for place, name in enumerate(("a", "b", "c"))]
-    cut = 3 * last + 1  # the last step that is seen at first is not whole
-    store.add_metrics(run.id, rows[:cut])
-    assert len(series.fetch(run.id)) == cut
-    store.add_metrics(run.id, rows[cut:])
-    fetched = series.fetch(run.id)
-    assert fetched["value"].tolist() == [row.value for row in rows]
-    assert fetched["name"].tolist() == [row.name for row in rows]

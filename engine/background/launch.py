@@ -29,7 +29,7 @@ _failed: dict[Place, tuple[float, int]] = {}
 
 
 def daemon_state(where: Settings | None = None) -> str:
-    """ "ready" (a run starts at once), "starting" (torch is being loaded), or "down". Takes well under a millisecond."""
+    """ "ready" (torch is loaded), "starting" (torch is being loaded), or "down". Takes well under a millisecond."""
     said = standing(place(where or settings()))
     if said is None:
         return "down"

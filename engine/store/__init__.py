@@ -6,7 +6,7 @@ from engine.store.database import why_away
 from engine.store.integrity import faults, opened
 from engine.store.records import MetricRow
 from engine.store.rows import NO_CONFIG
-from engine.store.states import ACTIVE, ENDED, GOES_ON, STATES, STRIKES, Run, Wish
+from engine.store.states import ACTIVE, ENDED, GOES_ON, RESUMABLE, STATES, STRIKES, Run, Wish
 from engine.store.store import RunStore
 from engine.store.sweeps import SWEEP_STATES, Place, Sweep, TakenError, TrialRun
 
@@ -15,6 +15,7 @@ __all__ = [
     "ENDED",
     "GOES_ON",
     "NO_CONFIG",
+    "RESUMABLE",
     "STATES",
     "STRIKES",
     "SWEEP_STATES",

@@ -14,9 +14,11 @@ from engine.processes import Identity
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "crashed")
 ACTIVE = ("queued", "running")
-"""States of runs that have a slot or wait for one: their rows may change without anybody's doing."""
+"""States of runs that are trained or wait for it: their rows may change without anybody's doing."""
 ENDED = ("finished", "stopped", "failed", "crashed")
-"""States that a run leaves only if a person asks it to go on."""
+"""States in which nothing more is trained, unless a person resumes the run."""
+RESUMABLE = ("paused", "stopped", "failed", "crashed")
+"""States from which a run goes on when a person asks for it."""
 GOES_ON = ("run", "step")
 """Wishes under which a run is trained: until its end, or until the end of one more epoch, and then paused."""
 STRIKES = 3

@@ -34,9 +34,7 @@ class Values(_Part):
     @model_validator(mode="after")
     def _differ(self) -> Values:
         if len({format_value(value) for value in self.values}) < max(2, len(self.values)):
-            raise ValueError(
-                "a field that varies needs two different values or more, each of them once, with commas (of lists: semicolons) between them"
-            )
+            raise ValueError("a field that varies needs two different values or more, each of them once")
         if len(self.values) > MOST:
             raise ValueError(f"a field has at most {MOST:,} values, not {len(self.values):,}")
         return self
@@ -126,7 +124,8 @@ def read_axis(path: str, text: str) -> Values | Range:
     try:
         return _read(text, several=get_origin(known[path].annotation) is tuple)
     except ValidationError as error:
-        raise InputError(f"{path}: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
+        between = "" if re.search(r"[,;]|\.\.", text) or text.strip().isidentifier() else ", with commas between them"
+        raise InputError(f"{path}: {error.errors()[0]['msg'].removeprefix('Value error, ')}{between}.") from None
 
 
 def _read(text: str, several: bool) -> Values | Range:

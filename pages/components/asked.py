@@ -160,11 +160,14 @@ def compared(here: Opened, others: Sequence[Opened]) -> tuple[Person, Compared]:
     from engine import recommendations
 
     asked = kept()
-    key = [*advisors(here, others), *(asked[name] for name in ("user", "ratings", "set", "top"))]
+    models = advisors(here, others)
+    # Names of the models and not the models: a tab would keep them in memory when nobody else does.
+    runs = [(one.key, one.trained.run.id, one.trained.run.state, store().changed(one.trained.run.id, "model")) for one in models]
+    key = [runs, *(asked[name] for name in ("user", "ratings", "set", "top"))]
     if st.session_state.get(f"{PAGE}.compared", ([],))[0] != key:
         who = person(here)
         key[-2] = asked["set"]  # what could not be is forgotten
-        st.session_state[f"{PAGE}.compared"] = key, who, recommendations.compare(key[:-4], who, asked["top"])
+        st.session_state[f"{PAGE}.compared"] = key, who, recommendations.compare(models, who, asked["top"])
     _, who, found = st.session_state[f"{PAGE}.compared"]
     return who, found
 

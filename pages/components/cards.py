@@ -13,7 +13,7 @@ from engine.spreadsheets import to_csv
 from pages.components import charts, words
 
 TILE = 144
-"""Width in pixels of a tile that stands in a row of its like."""
+"""Width in pixels of a tile that stands in a row of its like: a window of 1440 has room for seven, a phone for two."""
 
 
 def tile(label: str, value: str, note: str = "", meaning: str | None = None, *, fills: bool = True) -> None:

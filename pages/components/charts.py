@@ -13,10 +13,11 @@ import streamlit as st
 from pages.components import linked
 from pages.components.series import thin
 
-LIGHT = {"blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "grey": "#6B7280", "ink": "#14171C"}
-DARK = {"blue": "#56B4E9", "vermilion": "#E69F00", "green": "#2BB58D", "purple": "#CC79A7", "grey": "#9AA4B2", "ink": "#E6E9EE"}
-"""Okabe and Ito's colours that stand out from a white and from a dark background."""
-LIGHT["paper"], DARK["paper"] = "#FFFFFF", "#12161C"
+LIGHT = {"blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "grey": "#6B7280"}
+LIGHT |= {"ink": "#14171C", "paper": "#FFFFFF"}
+DARK = {"blue": "#56B4E9", "vermilion": "#E69F00", "green": "#2BB58D", "purple": "#CC79A7", "grey": "#9AA4B2"}
+DARK |= {"ink": "#E6E9EE", "paper": "#12161C"}
+"""Okabe and Ito's colours that stand out from a white and from a dark background, and the ink and paper of each."""
 
 PICTURES = "pictures"
 LABEL_ROOM = 112

@@ -9,15 +9,13 @@ import streamlit as st
 from engine.config import RunConfig, parse
 from engine.datasets import DATASETS, available, listing
 from engine.errors import InputError
-from engine.store import GOES_ON, Run
+from engine.store import ACTIVE, GOES_ON, RESUMABLE, Run
 from pages.components import address, draft, titles, words
 from pages.components.form import expected
 from pages.components.frame import mistakes_said_later, say_what_was_kept
 from pages.components.network import network_card
-from pages.components.session import ACTIVE, ask, store, submit
+from pages.components.session import ask, store, submit
 from pages.components.status import engine_words, state_badge
-
-RESUMABLE = ("paused", "stopped", "crashed", "failed")
 
 
 def buttons(run: Run | None, chosen: RunConfig | None, recent: list[Run]) -> None:

@@ -11,13 +11,13 @@ import streamlit as st
 
 from engine.config import RunConfig, differences, parse
 from engine.errors import InputError
-from engine.store import Run
+from engine.store import ACTIVE, Run
 from pages.components import address, charts, crowd, monitored, run_charts, series, status, titles, words
 from pages.components.cards import badge, download
 from pages.components.discreet import log_line
 from pages.components.frame import mistakes_as_sentences
 from pages.components.network import network_card
-from pages.components.session import ACTIVE, look_at, store
+from pages.components.session import look_at, store
 from pages.components.watched import watched_card
 
 SECOND = 1.0
@@ -77,11 +77,13 @@ def _turn(run_id: str, drawn: tuple[str, str, float | None], draft: RunConfig | 
 def _frame(run: Run) -> pd.DataFrame:
     """The run's curves; up to where they were last shown while they are frozen."""
     frame = series.fetch(run.id)
-    # The step and not the curves: each tab would keep megabytes of its own.
-    shown_id, step = st.session_state.get(_SHOWN, ("", 0))
+    # Their end and not the curves: each tab would keep megabytes of its own.
+    shown_id, step, names = st.session_state.get(_SHOWN, ("", -1, frozenset()))
     if st.session_state.get(_FROZEN) and shown_id == run.id:
-        return frame[frame["step"] <= step]
-    st.session_state[_SHOWN] = run.id, series.last_step(frame)
+        return frame[(frame["step"] < step) | (frame["step"] == step) & frame["name"].isin(names)]
+    step = series.last_step(frame)
+    # More may come of the same step: what was measured at an epoch's end is written after its last batch.
+    st.session_state[_SHOWN] = run.id, step, frozenset(frame.loc[frame["step"] == step, "name"])
     return frame
 
 

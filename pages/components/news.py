@@ -6,12 +6,11 @@ import time
 
 import streamlit as st
 
-from engine.store import Run, Sweep
+from engine.store import ACTIVE, Run, Sweep
 from pages.components import crowd, monitored, titles
 from pages.components.frame import announce, mistakes_as_sentences
-from pages.components.session import ACTIVE, store
+from pages.components.session import store
 
-ENDED = ("finished", "failed", "crashed")
 ICONS = {"finished": "check_circle", "failed": "error", "crashed": "heart_broken"}
 EVERY = 3.0
 """Seconds between two looks while a run can end."""
@@ -32,7 +31,7 @@ def _tell() -> None:
         now = time.time()
         began, last, told = st.session_state.get(_SEEN, (now, now, frozenset()))
         since = max(began, last - LATE)
-        runs: list[Run | Sweep] = [run for run in store().list(states=ENDED, limit=NEWEST, ended_after=since) if run.sweep is None]
+        runs: list[Run | Sweep] = [run for run in store().list(states=tuple(ICONS), limit=NEWEST, ended_after=since) if run.sweep is None]
         sweeps = store().sweeps(("finished", "failed"), limit=NEWEST, ended_after=since)
         ended = {(one.id, one.finished): one for one in [*sweeps, *runs] if (one.finished or 0) > began}
         st.session_state[_SEEN] = began, now, frozenset(ended)

@@ -171,8 +171,8 @@ def questions_card(title: str, answers: Answers, data: Interactions, *, each_use
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**{title}**", width="content")
             with st.container(horizontal=True, width="content"):
-                _csv(frame[asked], "Questions", file, "The questions alone, in the format that “Upload questions” reads.")
-                _csv(frame, "Answers", f"{file}-answered", "The questions with both scores and the run's answer.")
+                _csv(frame, asked, "Questions", file, "The questions alone, in the format that “Upload questions” reads.")
+                _csv(frame, [*frame], "Answers", f"{file}-answered", "The questions with both scores and the run's answer.")
         shown = (frame.drop_duplicates("user") if each_user else frame).head(ROWS)
         _table(shown, data)
         which = f"The first question of {words.number_of(len(shown), 'user')}" if each_user else f"The first {len(shown):,}"
@@ -180,10 +180,10 @@ def questions_card(title: str, answers: Answers, data: Interactions, *, each_use
         st.caption(many + _legend(frame))
 
 
-def _csv(frame: pd.DataFrame, label: str, file: str, meaning: str) -> None:
+def _csv(frame: pd.DataFrame, columns: list[str], label: str, file: str, meaning: str) -> None:
     st.download_button(
         label,
-        lambda: to_csv(frame).encode(),
+        lambda: to_csv(frame[columns]).encode(),
         file_name=f"{file}.csv",
         mime="text/csv",
         key=f"{file}-csv",

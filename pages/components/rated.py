@@ -15,7 +15,8 @@ from pages.components import asked, words
 from pages.components.asked import ANSWER, CHANGED, LINK, RATED, TASTE, WHY
 from pages.components.cards import download
 from pages.components.reclists import stars
-from pages.components.scorer import Opened
+from pages.components.scorer import Opened, opened
+from pages.components.session import store
 
 if TYPE_CHECKING:
     from engine.recommendations import Person
@@ -100,14 +101,14 @@ def _row(here: Opened, one: dict[str, Any]) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
         genres = f"  \n:small[:gray[{words.plain(one['genres'].replace('|', ', '))}]]" if one["genres"] else ""
         st.markdown(f":small[{title}]{genres}", width="stretch")
-        settings: dict[str, Any] = {"key": key, "on_change": _changed, "args": (here, one["item"], key), "label_visibility": "collapsed"}
+        settings: dict[str, Any] = {"key": key, "on_change": _changed, "args": (one["item"], key), "label_visibility": "collapsed"}
         if here.values:
             values = sorted({*here.values, own})
             st.selectbox(f"Rating of {one['title']}", values, format_func=lambda value: stars(value, scale), width=112, **settings)
         else:
             low, high = map(float, scale)
             st.number_input(f"Rating of {one['title']}", low, high, width=112, **settings)
-        st.button("✕", key=f"{key}.away", type="tertiary", on_click=_removed, args=(here, one["item"]), help=f"Take {title} away")
+        st.button("✕", key=f"{key}.away", type="tertiary", on_click=_removed, args=(one["item"],), help=f"Take {title} away")
 
 
 def _offered(here: Opened, person: Person, text: str, found: int) -> None:
@@ -121,7 +122,7 @@ def _offered(here: Opened, person: Person, text: str, found: int) -> None:
         with st.container(height=min(150, 12 + 33 * len(matches)), border=False, gap=None):
             for item in matches:
                 title = words.plain(str(data.titles[item]))
-                st.button(title, key=f"{ADDED}.{item}", type="tertiary", icon=":material/add:", on_click=_added, args=(here, item, rating))
+                st.button(title, key=f"{ADDED}.{item}", type="tertiary", icon=":material/add:", on_click=_added, args=(item, rating))
 
 
 def _liked(here: Opened) -> float:
@@ -132,18 +133,25 @@ def _liked(here: Opened) -> float:
     return min(max(liked_from(here.trained), low), high)
 
 
-def _changed(here: Opened, item: str, key: str) -> None:
+def _shown() -> Opened:
+    """The model on the page. A callback is not given it: Streamlit keeps what that is given for as long as the tab is open."""
+    return opened(store().get(asked.kept()["run"]))
+
+
+def _changed(item: str, key: str) -> None:
+    here = _shown()
     asked.change(here, here.trained.split.interactions.item_position(item), float(st.session_state[key]))
     asked.redraw(*REST)
 
 
-def _removed(here: Opened, item: str) -> None:
+def _removed(item: str) -> None:
+    here = _shown()
     asked.change(here, here.trained.split.interactions.item_position(item), None)
     asked.redraw(*REST, RATED)
 
 
-def _added(here: Opened, item: int, rating: float) -> None:
-    asked.change(here, item, rating)
+def _added(item: int, rating: float) -> None:
+    asked.change(_shown(), item, rating)
     asked.redraw(*REST, RATED)
 
 

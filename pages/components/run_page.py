@@ -11,13 +11,13 @@ import streamlit as st
 from engine.config import RunConfig, parse, to_toml
 from engine.endings import EXPECTED
 from engine.errors import InputError
-from engine.store import Run
+from engine.store import ACTIVE, Run
 from pages.components import crowd, draft, item_factors, run_charts, run_export, run_results, series, status, titles, words
 from pages.components.cards import chart_card
 from pages.components.discreet import log_line, shareable
 from pages.components.frame import mistakes_as_sentences, say, say_what_was_kept
 from pages.components.run_table import DELETING
-from pages.components.session import ACTIVE, ask, look_at, store
+from pages.components.session import ask, look_at, store
 from pages.components.share import command
 
 SECONDS = 2.0

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine import background
-from engine.store import ACTIVE, Run
+from engine.store import ACTIVE, RESUMABLE, Run
 from pages.components import compare, crowd, run_filters, run_rows, selection, titles, waiting, words
 from pages.components.frame import header, mistakes_as_sentences, mistakes_said_later, say_what_was_kept
 from pages.components.session import ask, store
@@ -16,7 +16,7 @@ from pages.components.share import share_buttons
 
 SECONDS = 2.0
 SHOWN = 500
-DELETING = "runs.deleting"
+DELETING, ROWS = "runs.deleting", "runs.rows"
 
 
 def runs_now() -> list[Run]:
@@ -73,12 +73,14 @@ def _rows(shown: list[Run], chosen: list[str], known: dict[str, str]) -> None:
     ticked = [place for place, run_id in enumerate(ids) if run_id in chosen]
     if sorted(st.session_state.get(key, {}).get("selection", {}).get("rows", [])) != ticked:
         st.session_state[key] = {"selection": {"rows": ticked}}
-    columns = run_rows.columns(lambda: _star(ids))
+    # In the session and not in the callbacks: Streamlit keeps theirs of every table that a tab has shown.
+    st.session_state[ROWS] = ids
+    columns = run_rows.columns(_star)
     st.dataframe(
         pd.DataFrame([run_rows.row(run, known) for run in shown]),
         key=key,
         hide_index=True,
-        on_select=lambda: _pick(key, ids),
+        on_select=lambda: _pick(key),
         selection_mode="multi-row",
         column_config=columns,
         column_order=[*columns],
@@ -100,9 +102,9 @@ def _actions(picked: list[Run], hidden: int) -> None:
             if st.button(label, icon=f":material/{icon}:", disabled=one is None, key=f"runs-open-{page}") and one is not None:
                 st.switch_page(f"pages/{page}.py", query_params={"run": one.id})
         for label, icon, want, fits in (
-            ("Pause", "pause", "pause", {"queued", "running"}),
-            ("Resume", "play_arrow", "run", {"paused", "stopped", "failed", "crashed"}),
-            ("Stop", "stop", "stop", {"queued", "running", "paused", "crashed"}),
+            ("Pause", "pause", "pause", ACTIVE),
+            ("Resume", "play_arrow", "run", RESUMABLE),
+            ("Stop", "stop", "stop", (*ACTIVE, "paused", "crashed")),
         ):
             some = [run.id for run in picked if run.state in fits]
             st.button(label, icon=f":material/{icon}:", disabled=not some, key=f"runs-{want}", on_click=ask, args=(some, want))
@@ -150,13 +152,13 @@ def delete(ids: list[str]) -> None:
             st.query_params.pop("run", None)
 
 
-def _pick(key: str, ids: list[str]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
+def _pick(key: str) -> None:
+    rows, ids = st.session_state[key]["selection"]["rows"], st.session_state[ROWS]
     selection.tick([ids[row] for row in rows if row < len(ids)], ids)
 
 
-def _star(ids: list[str]) -> None:
-    click = st.session_state[run_rows.CLICKED]
+def _star() -> None:
+    click, ids = st.session_state[run_rows.CLICKED], st.session_state[ROWS]
     if click is not None and click["row"] < len(ids):
         star([ids[click["row"]]])
 

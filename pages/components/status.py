@@ -27,11 +27,10 @@ BADGES: dict[str, tuple[Any, str]] = {
     "crashed": ("red", ":material/heart_broken:"),
 }
 ENGINE = {
-    "ready": "engine ready",
     "starting": "starting the engine",
     "down": "the engine starts with the run",
 }
-"""What may be said of each state of the background engine."""
+"""What may be said of the background engine while it is not ready."""
 
 MEANING = {
     "loss": "Mean squared error per rating on the training ratings, first pass, as the optimizer sees it (dropout on).",
@@ -104,10 +103,12 @@ def engine_words() -> str:
     """What may be said of the background engine as it is now; not yet plain."""
     if trouble := background.trouble():
         return trouble
-    state, line = background.daemon_state(), store().counts()["queued"]
-    if state != "ready":
+    if (state := background.daemon_state()) != "ready":
         return ENGINE[state]
-    return f"{ENGINE[state]}: " + (f"{words.number_of(line, 'run')} in the queue" if line else "a run starts at once")
+    if line := len(store().waiting()):
+        return f"engine ready: {words.number_of(line, 'run')} in the queue"
+    busy = len(store().list(("running",), queue="daemon"))
+    return "engine ready: a run starts " + ("at once" if busy < len(background.slots_now()) else "when a slot is free")
 
 
 def seconds_per_epoch(run: Run, frame: pd.DataFrame) -> float | None:

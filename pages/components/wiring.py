@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pages.components.charts import DARK, palette
+from pages.components.charts import palette
 
 THINNEST, THICKEST = 0.4, 7.0
 """Widths in pixels of an edge without weight and of the strongest."""
@@ -90,8 +90,12 @@ def wiring(heads: Sequence[str], columns: Sequence[Sequence[Node]], edges: Seque
 
 
 def _disc(node: Node, colours: dict[str, str]) -> dict[str, Any]:
-    paper = "#12161C" if colours is DARK else "#FFFFFF"
-    ring = {"color": paper, "borderColor": colours[node.colour], "borderWidth": 2, "borderType": "dashed" if node.dashed else "solid"}
+    ring = {
+        "color": colours["paper"],
+        "borderColor": colours[node.colour],
+        "borderWidth": 2,
+        "borderType": "dashed" if node.dashed else "solid",
+    }
     label = {"show": True, "formatter": node.text, "fontSize": 11, "color": colours["ink"]}
     return {"name": node.about, "symbolSize": node.size, "itemStyle": ring, "label": label}
 

@@ -17,10 +17,10 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    if whole < 86_400:
+    if whole < 2 * 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     days = whole / 86_400
-    return f"{days:.1f} days" if days < 100 else f"{days:,.0f} days" if days < 730 else f"{days / 365.25:,.0f} years"
+    return f"{days:.1f} days" if days < 99.95 else f"{days:,.0f} days" if days < 730 else f"{days / 365.25:,.0f} years"
 
 
 def count(number: int) -> str:

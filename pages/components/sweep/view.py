@@ -6,9 +6,9 @@ import streamlit as st
 
 from engine import background
 from engine.errors import InputError
-from engine.store import Sweep
+from engine.store import ACTIVE, Sweep
 from engine.sweeps import SweepConfig, Trial, best_of, config_of, trials_of
-from engine.sweeps.trials import ACTIVE, OPEN
+from engine.sweeps.trials import OPEN
 from pages.components import crowd, linked, monitored, titles, words
 from pages.components.cards import tile
 from pages.components.frame import mistakes_as_sentences, mistakes_said_later, say, say_what_was_kept
