@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from engine.config import parse, read_toml
-from tests.browser.server import trained
+from tests.browser.server import DRAWN, trained
 from tests.browser.test_main_job import EPOCH, choose, epochs_seen, state
 
 SMALL = "dataset.name=toy&split.test=0.2&split.validation=0.2&model.layers=6"
@@ -84,6 +84,7 @@ def test_curves_are_looked_at_otherwise_and_a_link_shows_the_same(app: str, wind
 def test_a_teacher_hides_controls_for_a_class(app: str, window: BrowserContext, page: Page) -> None:
     page.goto(f"{app}/train?{SMALL}")
     expect(page.get_by_role("slider", name="Dropout on the code")).to_be_visible()
+    page.wait_for_function(DRAWN)  # of a server's first page, the menu may be drawn twice
     page.get_by_role("button", name="For a class").click()
     choose(page, "Hide controls, for a class", "dropout")
     expect(page.get_by_role("slider", name="Dropout on the code")).to_have_count(0)
