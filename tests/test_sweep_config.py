@@ -47,6 +47,8 @@ def test_an_axis_is_read_as_the_schema_has_it_and_written_as_it_is_read(path, te
         ({"axes": {"model.dropout": "0, 1"}}, "model.dropout: input should be less than 1."),
         ({"axes": {"model.dropout": "0..1"}}, "model.dropout: input should be less than 1."),
         ({"axes": {"model.dropout": "0.5"}}, "model.dropout: a field that varies needs two different values or more"),
+        ({"axes": {"model.layers": "64"}}, "each of them once, with semicolons between them"),
+        ({"axes": {"model.activation": "selu"}}, "two different values or more, each of them once."),
         ({"axes": {"model.dropout": "0.5, 0.5"}}, "two different values or more, each of them once"),
         ({"axes": {"model.activation": "selu, tahn"}}, "(not 'tahn')"),
         ({"axes": {"model.activation": "1..2"}}, "model.activation: input should be 'selu'"),

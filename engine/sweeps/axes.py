@@ -121,10 +121,12 @@ def read_axis(path: str, text: str) -> Values | Range:
     known = dict(fields())
     if path not in known:
         raise unknown("field", path, known)
+    several = get_origin(known[path].annotation) is tuple
     try:
-        return _read(text, several=get_origin(known[path].annotation) is tuple)
+        return _read(text, several)
     except ValidationError as error:
-        between = "" if re.search(r"[,;]|\.\.", text) or text.strip().isidentifier() else ", with commas between them"
+        one = not re.search(r"[,;]|\.\.", text) and not text.strip().isidentifier()
+        between = f", with {'semicolons' if several else 'commas'} between them" if one else ""
         raise InputError(f"{path}: {error.errors()[0]['msg'].removeprefix('Value error, ')}{between}.") from None
 
 
